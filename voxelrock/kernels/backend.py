@@ -1,0 +1,131 @@
+"""One kernel, up to three bodies: an array-API reference, a compiled host body, a device body.
+
+A kernel is a pure function on blocks. Calling it picks the body by the type of its first block: NumPy takes the host body, CuPy the
+device body, anything else (and whatever lacks a body) the reference, which is written in the array API alone.
+
+Legend of shapes, for all kernels: blocks are (z, y, x); a kernel with a halo ``h`` takes a block that is larger than its result by ``h``
+voxels on each side of each axis, whose outside was filled by the edge mode already, and returns the inner part only ("valid" mode).
+This is the only module that names cupy.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any, Generic, ParamSpec, TypeVar, cast
+
+import numpy as np
+from numba import njit
+
+from voxelrock.typing import Block, HostArray
+
+P = ParamSpec("P")
+R = TypeVar("R")
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def jit(function: F) -> F:
+    """Compile a host body: no GIL, cached on disk, IEEE arithmetic in the order written (no fused or reordered operations)."""
+    return cast(F, njit(nogil=True, cache=True, fastmath=False, error_model="numpy")(function))
+
+
+def is_cupy(array: Block) -> bool:
+    """Whether an array lives on a CUDA device; never imports cupy."""
+    cupy = sys.modules.get("cupy")
+    return cupy is not None and isinstance(array, cupy.ndarray)
+
+
+def namespace(*arrays: Block) -> Any:
+    """The array-API namespace that the arrays belong to."""
+    for array in arrays:
+        if isinstance(array, np.ndarray | np.generic):
+            continue
+        if is_cupy(array):
+            return sys.modules["cupy"]
+        if hasattr(array, "__array_namespace__"):
+            return array.__array_namespace__()
+    return np
+
+
+class Kernel(Generic[P, R]):
+    """A named, versioned pure function on blocks with one body per kind of device.
+
+    Parameters
+    ----------
+    reference
+        The array-API body; its name, module and docstring become the kernel's.
+    cost
+        Nanoseconds per voxel on one core, roughly: decides whether recomputing at borders beats exchanging them.
+    exact
+        True if the bodies agree bit for bit on every device, False if only to a tolerance.
+    version
+        Raised when the results change: part of the identity of everything computed with it.
+    """
+
+    def __init__(self, reference: Callable[P, R], *, cost: float, exact: bool, version: int, workspace: float) -> None:
+        self.reference = reference
+        self.host_body: Callable[P, R] | None = None
+        self.device_body: Callable[P, R] | None = None
+        self.cost, self.exact, self.version, self.workspace = cost, exact, version, workspace
+        self.__name__, self.__qualname__ = reference.__name__, reference.__qualname__
+        self.__module__, self.__doc__ = reference.__module__, reference.__doc__
+        self.__wrapped__ = reference
+
+    def host(self, body: Callable[P, R]) -> Callable[P, R]:
+        """Register the body for NumPy blocks (a decorator)."""
+        self.host_body = body
+        return body
+
+    def device(self, body: Callable[P, R]) -> Callable[P, R]:
+        """Register the body for CuPy blocks (a decorator)."""
+        self.device_body = body
+        return body
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        first = next((a for a in args if hasattr(a, "dtype")), None)
+        if self.device_body is not None and is_cupy(first):
+            return self.device_body(*args, **kwargs)
+        if self.host_body is not None and (first is None or isinstance(first, np.ndarray)):
+            return self.host_body(*args, **kwargs)
+        return self.reference(*args, **kwargs)
+
+    @property
+    def identity(self) -> str:
+        """Name and version; equal in every process."""
+        return f"{self.__module__}.{self.__qualname__}/{self.version}"
+
+    def __reduce__(self) -> str:
+        return self.__qualname__  # pickled by reference to the module's global
+
+    def __repr__(self) -> str:
+        return f"<kernel {self.identity}>"
+
+
+def kernel(*, cost: float = 1.0, exact: bool = True, version: int = 1, workspace: float = 1.0) -> Callable[[Callable[P, R]], Kernel[P, R]]:
+    """Make the decorated array-API function a :class:`Kernel`.
+
+    ``workspace`` is the memory that a call holds beside its arguments and its result, in multiples of the input's bytes.
+    """
+    return lambda reference: Kernel(reference, cost=cost, exact=exact, version=version, workspace=workspace)
+
+
+def device_module() -> ModuleType | None:
+    """CuPy if it is installed and a device answers, else None."""
+    try:
+        import cupy
+    except ImportError:
+        return None
+    return cast(ModuleType, cupy) if cupy.cuda.is_available() else None
+
+
+def to_device(block: Block) -> Block:
+    """Copy a host block to the current CUDA device."""
+    return cast(Any, sys.modules["cupy"]).asarray(block)
+
+
+def to_host(block: Block) -> HostArray:
+    """A NumPy array with the same values; copies only from a device."""
+    if is_cupy(block):
+        return cast(HostArray, cast(Any, sys.modules["cupy"]).asnumpy(block))
+    return cast(HostArray, block)
