@@ -1,7 +1,7 @@
 """One kernel, up to three bodies: an array-API reference, a compiled host body, a device body.
 
-A kernel is a pure function on blocks. Calling it picks the body by the type of its first block: NumPy takes the host body, CuPy the
-device body, anything else (and whatever lacks a body) the reference, which is written in the array API alone.
+A kernel is a pure function on blocks. Calling it picks the body by the type of its blocks (by ``xp`` where it makes a block from nothing):
+NumPy takes the host body, CuPy the device body, anything else (and whatever lacks a body) the reference, written in the array API alone.
 
 Legend of shapes, for all kernels: blocks are (z, y, x); a kernel with a halo ``h`` takes a block that is larger than its result by ``h``
 voxels on each side of each axis, whose outside was filled by the edge mode already, and returns the inner part only ("valid" mode).
@@ -83,11 +83,12 @@ class Kernel(Generic[P, R]):
         return body
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        first = next((a for a in args if hasattr(a, "dtype")), None)
-        if self.device_body is not None and is_cupy(first):
-            return self.device_body(*args, **kwargs)
-        if self.host_body is not None and (first is None or isinstance(first, np.ndarray)):
+        arrays = [a for a in args if hasattr(a, "dtype")]
+        xp = namespace(*arrays) if arrays else kwargs.get("xp", np)
+        if self.host_body is not None and xp is np:
             return self.host_body(*args, **kwargs)
+        if self.device_body is not None and xp is sys.modules.get("cupy"):
+            return self.device_body(*args, **kwargs)
         return self.reference(*args, **kwargs)
 
     @property

@@ -1,0 +1,1 @@
+"""The only writer of task graphs: a handful of patterns, no science."""

@@ -1,0 +1,63 @@
+"""Second passes with keys of their own.
+
+An image that depends on a number found in the same image (its threshold, say) passes over it twice. If both passes shared the keys of its
+blocks, Dask would keep every block alive from the first to the second. A second pass over blocks that tasks make therefore makes
+them anew, under other names; what is data already (arrays in memory, futures) stays what it is.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import dask.array as da
+from dask._task_spec import Alias, DataNode, GraphNode, Task, convert_legacy_graph
+from dask.highlevelgraph import HighLevelGraph
+from dask.utils import ensure_dict
+
+from voxelrock.graph.expressions import Apply, Blocks, Expression, Value, leaves
+from voxelrock.graph.identity import fingerprint
+
+
+def fresh(expression: Expression, lazy: list[Value]) -> Expression:
+    """The expression with new names for every block that a lazy parameter is computed from too."""
+    shared = {name for v in lazy if v.array is not None for name in v.array.__dask_graph__().layers}
+    if not shared:
+        return expression
+    stale = [leaf for leaf in leaves(expression) if isinstance(leaf, Blocks) and leaf.name in shared]
+    if not stale:
+        return expression
+    seed = fingerprint(*(v.identity for v in lazy))
+    return _replace(expression, {leaf.identity: _copy(leaf, seed) for leaf in stale})
+
+
+def _replace(node: Expression, renamed: dict[str, Blocks]) -> Expression:
+    if node.identity in renamed:
+        return renamed[node.identity]
+    if not isinstance(node, Apply):
+        return node
+    inputs = tuple(_replace(i, renamed) for i in node.inputs)
+    return Apply(node.kernel, node.parameters, inputs, node.footprint, node.shape, node.dtype, node.located)
+
+
+def _copy(leaf: Blocks, seed: str) -> Blocks:
+    assert leaf.array is not None
+    old = convert_legacy_graph(ensure_dict(leaf.array.__dask_graph__()))
+    names: dict[Any, Any] = {key: _rename(key, seed) for key, node in old.items() if isinstance(node, Task)}
+    if not any((leaf.name, *index) in names for index in leaf.tiling):
+        return leaf
+    new = {}
+    for key, node in old.items():
+        new[names.get(key, key)] = node.substitute(names, key=names.get(key, key)) if isinstance(node, GraphNode) and not isinstance(node, DataNode) else node
+    name = _rename(leaf.name, seed)
+    for index in leaf.tiling:  # blocks that are data keep their keys; the copy refers to them by its own
+        key = (leaf.name, *index)
+        if key not in names:
+            new[(name, *index)] = Alias((name, *index), key)
+    array = da.Array(HighLevelGraph.from_collections(name, new), name, leaf.array.chunks, meta=leaf.array._meta)
+    return Blocks(name, leaf.tiling, leaf.dtype, array)
+
+
+def _rename(key: Any, seed: str) -> Any:
+    if isinstance(key, tuple):
+        return (_rename(key[0], seed), *key[1:])
+    return f"{key}-{seed[:12]}"

@@ -1,0 +1,161 @@
+"""The pattern that makes numbers from images: a partial result per block, joined in a tree, finished once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import dask.array as da
+import numpy as np
+from dask._task_spec import List, Task, TaskRef
+from dask.highlevelgraph import HighLevelGraph
+
+from voxelrock.errors import ParameterError, VoxelrockError
+from voxelrock.geometry import Tiling, VoxelBox
+from voxelrock.graph import progress
+from voxelrock.graph.arrays import lift, tiling_of, value
+from voxelrock.graph.expressions import Expression, Value
+from voxelrock.graph.fresh import fresh
+from voxelrock.graph.identity import fingerprint
+from voxelrock.graph.layers import BlockLayer, Inputs, LazyLayer
+from voxelrock.kernels.backend import Kernel
+from voxelrock.typing import Block, HostArray
+
+FAN_IN = 8
+
+Combine = Callable[[list[Any]], Any]
+Finalize = Callable[..., HostArray]
+
+
+@dataclass(frozen=True)
+class Reduction:
+    """An associative reduction.
+
+    Parameters
+    ----------
+    chunk
+        A kernel from blocks to a partial result: host arrays, numbers, or lists and mappings of them.
+    combine
+        A list of partial results to one. Associative and commutative, so that blocks do not matter.
+    finalize
+        The last partial result to an array of the declared shape; gets the keywords named in ``finish``.
+    located
+        Whether ``chunk`` also gets ``start``, ``shape`` and ``xp``.
+    """
+
+    chunk: Kernel[Any, Any]
+    combine: Combine
+    finalize: Finalize
+    located: bool = False
+
+    def __call__(self, *images: da.Array, shape: tuple[int, ...], dtype: Any, finish: dict[str, Any] | None = None, **parameters: Any) -> da.Array:
+        """A lazy array of one block; every call of the chunk kernel gets ``parameters``, which may be lazy numbers.
+
+        Raises
+        ------
+        ParameterError
+            The images have different shapes.
+        """
+        for image in images[1:]:
+            if image.shape != images[0].shape:
+                raise ParameterError(f"images of different shapes cannot be combined: {images[0].shape} and {image.shape}")
+        pairs = tuple(sorted((k, value(v) if isinstance(v, da.Array) else v) for k, v in parameters.items()))
+        lazy = [v for _, v in pairs if isinstance(v, Value)]
+        roots = tuple(fresh(lift(image), lazy) for image in images)
+        member = Member(self, roots, pairs, tuple(sorted((finish or {}).items())), tuple(shape), np.dtype(dtype))
+        layer = ReductionLayer((member,), tiling_of(images[0]))
+        graph = HighLevelGraph.from_collections(member.name(layer.tiling), layer, dependencies=layer.blocks.upstream())
+        return da.Array(graph, member.name(layer.tiling), tuple((n,) for n in shape), meta=np.empty((0,) * len(shape), dtype))
+
+
+@dataclass(frozen=True)
+class Member:
+    """One reduction of a reading: what it reduces, how, and the shape of its result."""
+
+    reduction: Reduction
+    roots: tuple[Expression, ...]
+    parameters: tuple[tuple[str, Any], ...]
+    finish: tuple[tuple[str, Any], ...]
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+    def name(self, tiling: Tiling) -> str:
+        """The name of the result's array."""
+        facts = self.reduction.chunk, self.reduction.combine, self.reduction.finalize, [r.identity for r in self.roots], self.parameters, self.finish
+        return f"{self.reduction.chunk.__name__}-{fingerprint(*facts, list(self.shape), self.dtype, tiling.chunks)[:32]}"
+
+    @property
+    def values(self) -> tuple[Value, ...]:
+        """The lazy numbers among the parameters."""
+        return tuple(v for _, v in self.parameters if isinstance(v, Value))
+
+
+def _partials(members: tuple[Member, ...]) -> Callable[..., list[Any]]:
+    return _Partials(members)
+
+
+@dataclass(frozen=True)
+class _Partials:
+    members: tuple[Member, ...]
+
+    def __call__(self, box: VoxelBox, blocks: list[Block], lazy: dict[str, Any]) -> list[Any]:
+        results, at = [], 0
+        for member in self.members:
+            own = blocks[at : at + len(member.roots)]
+            at += len(member.roots)
+            keywords = {k: lazy[v.identity] if isinstance(v, Value) else v for k, v in member.parameters}
+            if member.reduction.located:
+                keywords.update(start=box.start, shape=box.shape)
+            try:
+                results.append(member.reduction.chunk(*own, **keywords))
+            except VoxelrockError as error:
+                raise error.at(box) from None
+        progress.advance()
+        return results
+
+
+def combine_members(members: tuple[Member, ...], partials: list[list[Any]]) -> list[Any]:
+    """Join the partial results of several blocks, reduction by reduction."""
+    return [m.reduction.combine([p[i] for p in partials]) for i, m in enumerate(members)]
+
+
+def finish_member(number: int, members: tuple[Member, ...], partials: list[list[Any]]) -> HostArray:
+    """Join the last partial results of one reduction and finish it."""
+    member = members[number]
+    last = member.reduction.combine([p[number] for p in partials])
+    return np.asarray(member.reduction.finalize(last, **dict(member.finish)), dtype=member.dtype).reshape(member.shape)
+
+
+class ReductionLayer(LazyLayer):
+    """One task per block for all its members, a tree of fan-in 8, and one task per member that finishes."""
+
+    def __init__(self, members: tuple[Member, ...], tiling: Tiling) -> None:
+        super().__init__()
+        self.members, self.tiling = members, tiling
+        self.part = "part-" + fingerprint([m.name(tiling) for m in members])[:32]
+        roots = tuple(root for m in members for root in m.roots)
+        extra = tuple(v for m in members for v in m.values)
+        self.blocks = BlockLayer(self.part, roots, tiling, _partials(members), extra)
+
+    def tasks(self) -> Iterator[Task]:
+        """Partial results, tree, results."""
+        yield from self.blocks.tasks()
+        keys: list[Any] = [(self.part, *index) for index in self.tiling]
+        level = 0
+        while len(keys) > FAN_IN:
+            level += 1
+            joined: list[Any] = []
+            for start in range(0, len(keys), FAN_IN):
+                key = (f"{self.part}-tree", level, start // FAN_IN)
+                yield Task(key, combine_members, self.members, List(*map(TaskRef, keys[start : start + FAN_IN])))
+                joined.append(key)
+            keys = joined
+        for number, member in enumerate(self.members):
+            last: Any = (member.name(self.tiling), *(0,) * len(member.shape))
+            yield Task(last, finish_member, number, self.members, List(*map(TaskRef, keys)))
+
+    @property
+    def inputs(self) -> Inputs:
+        """What the partial results need."""
+        return self.blocks.inputs

@@ -1,0 +1,118 @@
+"""Voxel-by-voxel arithmetic in a type that holds every result."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from voxelrock.errors import DataError
+from voxelrock.kernels.backend import kernel, namespace
+from voxelrock.typing import Block
+
+EXACT = {
+    "add": lambda xp, a, b: a + b,
+    "subtract": lambda xp, a, b: a - b,
+    "multiply": lambda xp, a, b: a * b,
+    "true_divide": lambda xp, a, b: a / b,
+    "floor_divide": lambda xp, a, b: a // b,
+    "remainder": lambda xp, a, b: a % b,
+    "minimum": lambda xp, a, b: xp.minimum(a, b),
+    "maximum": lambda xp, a, b: xp.maximum(a, b),
+    "negative": lambda xp, a: -a,
+    "positive": lambda xp, a: +a,
+    "absolute": lambda xp, a: xp.abs(a),
+    "sign": lambda xp, a: xp.sign(a),
+    "sqrt": lambda xp, a: xp.sqrt(a),
+    "square": lambda xp, a: a * a,
+    "floor": lambda xp, a: xp.floor(a),
+    "ceil": lambda xp, a: xp.ceil(a),
+    "rint": lambda xp, a: xp.round(a),
+}
+"""IEEE operations: equal bit for bit on every device."""
+
+INEXACT = {
+    "exp": lambda xp, a: xp.exp(a),
+    "log": lambda xp, a: xp.log(a),
+    "log2": lambda xp, a: xp.log2(a),
+    "log10": lambda xp, a: xp.log10(a),
+    "log1p": lambda xp, a: xp.log1p(a),
+    "expm1": lambda xp, a: xp.expm1(a),
+    "sin": lambda xp, a: xp.sin(a),
+    "cos": lambda xp, a: xp.cos(a),
+    "tanh": lambda xp, a: xp.tanh(a),
+    "power": lambda xp, a, b: a**b,
+}
+"""Functions of a mathematics library, which differ between devices in the last place."""
+
+LOGICAL = {
+    "equal": lambda xp, a, b: a == b,
+    "not_equal": lambda xp, a, b: a != b,
+    "less": lambda xp, a, b: a < b,
+    "less_equal": lambda xp, a, b: a <= b,
+    "greater": lambda xp, a, b: a > b,
+    "greater_equal": lambda xp, a, b: a >= b,
+    "bitwise_and": lambda xp, a, b: a & b,
+    "bitwise_or": lambda xp, a, b: a | b,
+    "bitwise_xor": lambda xp, a, b: a ^ b,
+    "invert": lambda xp, a: ~a,
+    "logical_and": lambda xp, a, b: (a != 0) & (b != 0),
+    "logical_or": lambda xp, a, b: (a != 0) | (b != 0),
+    "logical_xor": lambda xp, a, b: (a != 0) ^ (b != 0),
+    "logical_not": lambda xp, a: a == 0,
+    "isnan": lambda xp, a: xp.isnan(a),
+    "isfinite": lambda xp, a: xp.isfinite(a),
+    "isinf": lambda xp, a: xp.isinf(a),
+}
+"""Comparisons and logic."""
+
+
+def _prepared(blocks: tuple[Block, ...], scalars: tuple[Any, ...], work: str) -> tuple[Any, list[Any]]:
+    xp = namespace(*blocks)
+    arrays = iter(blocks)
+    dtype = getattr(xp, work)
+    operands = []
+    for scalar in scalars:
+        if scalar is None:
+            block = next(arrays)
+            operands.append(block if block.dtype == dtype else xp.astype(block, dtype))
+        else:
+            operands.append(xp.asarray(scalar, dtype=dtype, device=getattr(blocks[0], "device", None)))
+    return xp, operands
+
+
+@kernel(cost=1.0, workspace=2.0)
+def arithmetic(*blocks: Block, operator: str, scalars: tuple[Any, ...], work: str, check: bool = False) -> Block:
+    """Apply an IEEE operator in the type ``work``; ``scalars`` holds None for each operand that is a block.
+
+    ``check`` looks for overflow of 64-bit integers. Memory: one block for each operand that is converted.
+
+    Raises
+    ------
+    DataError
+        A division of integers by zero, or an overflow of 64-bit integers.
+    """
+    xp, operands = _prepared(blocks, scalars, work)
+    if operator in ("floor_divide", "remainder") and not xp.isdtype(operands[1].dtype, "real floating") and bool(xp.any(operands[1] == 0)):
+        raise DataError(f"{operator} of integers by zero")
+    result = EXACT[operator](xp, *operands)
+    if check and _overflowed(xp, operator, operands, result):
+        raise DataError(f"{operator} leaves the range of 64-bit integers; convert to float64 first")
+    return result
+
+
+def _overflowed(xp: Any, operator: str, operands: list[Block], result: Block) -> bool:
+    near = EXACT[operator](xp, *(xp.astype(o, xp.float64) for o in operands))
+    return bool(xp.any(xp.abs(near - xp.astype(result, xp.float64)) > 2.0**62))
+
+
+@kernel(cost=8.0, exact=False, workspace=2.0)
+def transcendental(*blocks: Block, operator: str, scalars: tuple[Any, ...], work: str) -> Block:
+    """Apply a function of a mathematics library in the type ``work``. Memory: one block for each operand that is converted."""
+    xp, operands = _prepared(blocks, scalars, work)
+    return INEXACT[operator](xp, *operands)
+
+
+@kernel(cost=0.7, workspace=1.0)
+def logical(*blocks: Block, operator: str, scalars: tuple[Any, ...], work: str) -> Block:
+    """Apply a comparison or a logical operator in the type ``work``. Memory: one block for each operand that is converted."""
+    xp, operands = _prepared(blocks, scalars, work)
+    return LOGICAL[operator](xp, *operands)

@@ -1,0 +1,104 @@
+"""Blocks of voxels to one voxel: mean, majority, fraction."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from voxelrock.kernels.backend import jit, kernel, namespace
+from voxelrock.typing import Block, HostArray, Triple
+
+
+def _views(block: Block, factor: Triple) -> list[Block]:
+    """The voxels of each coarse voxel, one array for each place in it, in C order."""
+    a, b, c = factor
+    return [block[i::a, j::b, k::c] for i in range(a) for j in range(b) for k in range(c)]
+
+
+@kernel(cost=2.0, workspace=2.0)
+def coarse_mean(block: Block, /, *, factor: Triple, nodata: float | None, dtype: str) -> Block:
+    """Mean of each coarse voxel, added in float64 in C order; of its valid voxels where there is a no-data value (NaN if none).
+
+    Memory: two coarse blocks of float64.
+    """
+    xp = namespace(block)
+    total = count = None
+    for view in _views(block, factor):
+        value = xp.astype(view, xp.float64)
+        good = None
+        if nodata is not None:
+            good = ~xp.isnan(view) if math.isnan(nodata) else view != nodata
+            value = xp.where(good, value, xp.zeros_like(value))
+            good = xp.astype(good, xp.float64)
+        total = value if total is None else total + value
+        if good is not None:
+            count = good if count is None else count + good
+    assert total is not None
+    if count is None:
+        return xp.astype(total / math.prod(factor), getattr(xp, dtype))
+    none = count == 0
+    mean = xp.where(none, xp.full_like(total, math.nan), total / xp.where(none, xp.ones_like(count), count))
+    return xp.astype(mean, getattr(xp, dtype))
+
+
+@kernel(cost=2.0, workspace=1.0)
+def coarse_fraction(block: Block, /, *, factor: Triple, values: tuple[float, ...]) -> Block:
+    """Fraction (float32) of each coarse voxel that has one of the values."""
+    xp = namespace(block)
+    total = None
+    for view in _views(block, factor):
+        inside = xp.zeros(view.shape, dtype=xp.bool)
+        for value in values:
+            inside = inside | (view == value)
+        count = xp.astype(inside, xp.int32)
+        total = count if total is None else total + count
+    return xp.astype(xp.astype(total, xp.float64) / math.prod(factor), xp.float32)
+
+
+@kernel(cost=8.0, workspace=8.0)
+def coarse_majority(block: Block, /, *, factor: Triple) -> Block:
+    """The most frequent value of each coarse voxel; of equally frequent ones the smallest. Memory: one more copy of the block."""
+    xp = namespace(block)
+    ordered = xp.sort(xp.stack([_sortable(xp, v) for v in _views(block, factor)], axis=0), axis=0)
+    best, best_run = ordered[0, ...], xp.ones(ordered.shape[1:], dtype=xp.int32)
+    run = best_run
+    for i in range(1, ordered.shape[0]):
+        run = xp.where(ordered[i, ...] == ordered[i - 1, ...], run + 1, xp.ones_like(run))
+        longer = run > best_run
+        best, best_run = xp.where(longer, ordered[i, ...], best), xp.where(longer, run, best_run)
+    return xp.astype(best, block.dtype)
+
+
+def _sortable(xp: Any, view: Block) -> Block:
+    return xp.astype(view, xp.uint8) if xp.isdtype(view.dtype, "bool") else view
+
+
+@jit
+def _majority(block: HostArray, out: HostArray, a: int, b: int, c: int) -> None:
+    seen = np.empty(a * b * c, block.dtype)
+    for z in range(out.shape[0]):
+        for y in range(out.shape[1]):
+            for x in range(out.shape[2]):
+                n = 0
+                for i in range(a):
+                    for j in range(b):
+                        for k in range(c):
+                            seen[n] = block[z * a + i, y * b + j, x * c + k]
+                            n += 1
+                best, most = seen[0], 0
+                for i in range(n):
+                    count = 0
+                    for j in range(n):
+                        count += seen[j] == seen[i]
+                    if count > most or (count == most and seen[i] < best):
+                        best, most = seen[i], count
+                out[z, y, x] = best
+
+
+@coarse_majority.host
+def _majority_host(block: HostArray, /, *, factor: Triple) -> HostArray:
+    out = np.empty(tuple(n // f for n, f in zip(block.shape, factor)), block.dtype)
+    _majority(block, out, *factor)
+    return out
