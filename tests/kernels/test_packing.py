@@ -1,6 +1,7 @@
 """Voxels of spheres against brute force, and the dense random packing."""
 
 import hashlib
+import pickle
 
 import array_api_strict
 import numpy as np
@@ -172,6 +173,15 @@ def test_impossible_packings_are_refused():
     with pytest.raises(ParameterError, match="fraction"):
         sphere_radii(seed=1, period=(9.0, 9.0, 9.0), radius=1.0, fraction=1.5)
     assert relaxed_centers(np.empty(0), period=(1.0, 1.0, 1.0), seed=1).shape == (0, 3)
+
+
+def test_packs_and_kernels_travel():
+    pack = some_pack(2, (9.0, 9.0, 9.0))
+    kernel, other = pickle.loads(pickle.dumps((spheres, pack)))
+    assert kernel is spheres
+    assert bits(kernel(start=(0, 0, 0), shape=(5, 5, 5), pack=other)) == bits(spheres(start=(0, 0, 0), shape=(5, 5, 5), pack=pack))
+    with pytest.raises(ValueError, match="read-only"):
+        pack.radii[0] = 1
 
 
 def test_bad_packs_are_refused():

@@ -39,10 +39,8 @@ def gaussian_field_halo(*, length: Lengths, truncate: float = 4.0) -> Triple:
 @lru_cache(maxsize=64)
 def kernel_weights(length: float, radius: int) -> HostArray:
     """Half of the symmetric kernel, (radius + 1,) float32: exp(-2 k² / length²), scaled so that the squares of the whole sum to one."""
-    if radius == 0:
-        return np.ones(1, dtype=np.float32)
     with localcontext(prec=28):
-        scale = Decimal(2) / Decimal(length) ** 2
+        scale = Decimal(2) / Decimal(length) ** 2 if radius else Decimal(0)
         values = [(-scale * k * k).exp() for k in range(radius + 1)]
         norm = (values[0] ** 2 + 2 * sum(value**2 for value in values[1:])).sqrt()
         weights = np.array([float(value / norm) for value in values]).astype(np.float32)

@@ -180,7 +180,7 @@ def host_key(stream: Stream) -> HostArray:
     return np.array([stream.seed, int(stream.operation), stream.draw], dtype=np.uint64)
 
 
-@field_kernel(cost=4.0)
+@field_kernel(cost=1.5)
 def word_field(*, start: Triple, shape: Triple, stream: Stream, xp: Any = np, device: Any = None) -> Block:
     """The random words of a box of voxels.
 
@@ -228,7 +228,7 @@ def _fill_words(start: Triple, key: HostArray, words: HostArray, out: HostArray)
 # --- uniforms and normals ---------------------------------------------------------------------------------------------------------------
 
 
-@field_kernel(cost=4.0, workspace=1.0)
+@field_kernel(cost=3.0)
 def uniform_field(*, start: Triple, shape: Triple, stream: Stream, xp: Any = np, device: Any = None) -> Block:
     """Uniform random numbers in [0, 1) for a box of voxels: the upper 24 bits of each word, times 2⁻²⁴.
 
@@ -248,7 +248,7 @@ def _uniform_field_host(*, start: Triple, shape: Triple, stream: Stream, xp: Any
     return (words >> 8).astype(np.float32) * _UNIFORM_STEP
 
 
-@field_kernel(cost=5.0)
+@field_kernel(cost=4.0)
 def normal_field(*, start: Triple, shape: Triple, stream: Stream, xp: Any = np, device: Any = None) -> Block:
     """Standard normal random numbers for a box of voxels.
 

@@ -61,6 +61,8 @@ class SpherePack:
             raise ParameterError("centres must be finite, radii finite and greater than 0")
         if self.period is not None and not all(math.isfinite(edge) and edge > 0 for edge in self.period):
             raise ParameterError(f"the period must be finite and greater than 0, got {self.period}")
+        for array in (centers, radii):
+            array.setflags(write=False)
         object.__setattr__(self, "centers", centers)
         object.__setattr__(self, "radii", radii)
 
