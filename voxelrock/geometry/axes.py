@@ -54,6 +54,26 @@ class ZYX(NamedTuple, Generic[T]):
         return ZYX(function(self.z), function(self.y), function(self.x))
 
 
+def shape_of(value: Any) -> ZYX[int]:
+    """A shape whose order is clear: ``ZYX``, a mapping, or one length for all axes.
+
+    Raises
+    ------
+    ParameterError
+        Three bare numbers that differ (they could be z, y, x or x, y, z), or lengths that are not whole numbers of at least 0.
+    """
+    if isinstance(value, tuple | list) and not isinstance(value, ZYX) and len(set(value)) > 1:
+        a, b, c = (*value, *(None,) * 3)[:3]
+        raise ParameterError(
+            f"the order of the shape {tuple(value)} is unclear: write ZYX(z={a}, y={b}, x={c}) or ZYX(z={c}, y={b}, x={a})",
+        )
+    shape = ZYX.of(value)
+    for axis, n in zip(AXES, shape):
+        if isinstance(n, bool) or not hasattr(n, "__index__") or n < 0:
+            raise ParameterError(f"a shape has whole, non-negative lengths; got {n!r} along {axis}")
+    return shape.map(int)
+
+
 def axis_number(axis: str) -> int:
     """0, 1 or 2 for ``"z"``, ``"y"`` or ``"x"``.
 

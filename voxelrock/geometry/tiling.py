@@ -33,6 +33,12 @@ class Tiling:
         """Blocks of one shape, smaller at the far ends."""
         return cls(tuple(cls._cut(n, b) for n, b in zip(shape, block)))  # type: ignore[arg-type]
 
+    @classmethod
+    def compute(cls, shape: Iterable[int], *, edge: int = 256) -> Tiling:
+        """Blocks for computing where no store suggests others: cubes of ``edge`` voxels, of equal lengths along an axis."""
+        lengths = tuple(shape)
+        return cls.regular(lengths, (max(1, -(-n // max(1, -(-n // edge)))) for n in lengths))
+
     @staticmethod
     def _cut(length: int, block: int) -> tuple[int, ...]:
         if block < 1:

@@ -97,7 +97,7 @@ class Generate:
 
     kernel: Kernel[Any, Any]
 
-    def __call__(self, tiling: Tiling, dtype: Any, **parameters: Any) -> da.Array:
+    def __call__(self, tiling: Tiling, dtype: Any, /, **parameters: Any) -> da.Array:
         """Lazy; blocks of the tiling."""
         node = Apply(self.kernel, _pairs(parameters), (), Footprint(), tiling.shape, np.dtype(dtype), located=True)
         return to_array(node, tiling)

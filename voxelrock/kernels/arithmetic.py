@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from voxelrock.errors import DataError
 from voxelrock.kernels.backend import kernel, namespace
 from voxelrock.typing import Block
 
-EXACT = {
+EXACT: dict[str, Callable[..., Block]] = {
     "add": lambda xp, a, b: a + b,
     "subtract": lambda xp, a, b: a - b,
     "multiply": lambda xp, a, b: a * b,
@@ -29,7 +30,7 @@ EXACT = {
 }
 """IEEE operations: equal bit for bit on every device."""
 
-INEXACT = {
+INEXACT: dict[str, Callable[..., Block]] = {
     "exp": lambda xp, a: xp.exp(a),
     "log": lambda xp, a: xp.log(a),
     "log2": lambda xp, a: xp.log2(a),
@@ -43,7 +44,7 @@ INEXACT = {
 }
 """Functions of a mathematics library, which differ between devices in the last place."""
 
-LOGICAL = {
+LOGICAL: dict[str, Callable[..., Block]] = {
     "equal": lambda xp, a, b: a == b,
     "not_equal": lambda xp, a, b: a != b,
     "less": lambda xp, a, b: a < b,

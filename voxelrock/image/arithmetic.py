@@ -1,0 +1,178 @@
+"""Arithmetic that never wraps: the type of a result holds every value that the operands' types allow."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import dask.array as da
+import numpy as np
+
+from voxelrock.errors import ParameterError, ParameterTypeError
+from voxelrock.graph.patterns import Pointwise
+from voxelrock.kernels import arithmetic as kernels
+from voxelrock.kernels.selection import blanked, valid
+
+Number = bool | int | float
+Interval = tuple[int, int]
+
+
+def _declared(*dtypes: np.dtype[Any], result: str, **_: Any) -> np.dtype[Any]:
+    return np.dtype(result)
+
+
+def _from_work(*dtypes: np.dtype[Any], work: str, **_: Any) -> np.dtype[Any]:
+    return np.dtype(work)
+
+
+def _from_dtype(*dtypes: np.dtype[Any], dtype: str, **_: Any) -> np.dtype[Any]:
+    return np.dtype(dtype)
+
+
+def _boolean_or_work(*dtypes: np.dtype[Any], operator: str, work: str, **_: Any) -> np.dtype[Any]:
+    return np.dtype(work) if operator in ("bitwise_and", "bitwise_or", "bitwise_xor", "invert") else np.dtype(bool)
+
+
+_ARITHMETIC = Pointwise(kernels.arithmetic, _from_work)
+_TRANSCENDENTAL = Pointwise(kernels.transcendental, _from_work)
+_LOGICAL = Pointwise(kernels.logical, _boolean_or_work)
+_BLANKED = Pointwise(blanked, _from_dtype)
+VALID = Pointwise(valid, lambda *_, **__: np.dtype(bool))
+
+OPERATORS = frozenset(kernels.EXACT) | frozenset(kernels.INEXACT) | frozenset(kernels.LOGICAL)
+"""The NumPy functions that images take."""
+
+
+def combine(operator: str, operands: Sequence[da.Array | Number], nodata: Sequence[float | None]) -> tuple[da.Array, float | None]:
+    """Apply an operator to arrays and numbers; gives the array and its no-data value.
+
+    Where an operand has a no-data value, results of arithmetic are floats with NaN there, and comparisons are False there.
+
+    Raises
+    ------
+    ParameterTypeError
+        An operand or operator that images do not take.
+    """
+    if operator not in OPERATORS:
+        raise ParameterTypeError(f"numpy.{operator} is not defined for images; apply it to image.data or to the computed array")
+    scalars = tuple(None if isinstance(o, da.Array) else _scalar(o) for o in operands)
+    arrays = [o for o in operands if isinstance(o, da.Array)]
+    missing = [n for o, n in zip(operands, nodata) if isinstance(o, da.Array)]
+    if operator in kernels.LOGICAL:
+        return _logical(operator, arrays, scalars, missing)
+    if any(n is not None for n in missing):
+        arrays = [a if n is None else _BLANKED(a, nodata=n, dtype=float_type(a.dtype).name) for a, n in zip(arrays, missing)]
+    kind = _work_type(operator, [arrays[sum(t is None for t in scalars[:i])].dtype if s is None else s for i, s in enumerate(scalars)])
+    pattern = _TRANSCENDENTAL if operator in kernels.INEXACT else _ARITHMETIC
+    parameters: dict[str, Any] = {"operator": operator, "scalars": scalars, "work": kind.name}
+    if operator not in kernels.INEXACT:
+        parameters["check"] = kind.kind in "iu" and kind.itemsize == 8
+    return pattern(*arrays, **parameters), math.nan if any(n is not None for n in missing) else None
+
+
+def _scalar(value: Any) -> Number:
+    if isinstance(value, bool | np.bool_):
+        return bool(value)
+    if isinstance(value, int | np.integer):
+        return int(value)
+    if isinstance(value, float | np.floating):
+        return float(value)
+    raise ParameterTypeError(f"images combine with images on the same grid and with real numbers; got {type(value).__name__}")
+
+
+def _logical(operator: str, arrays: list[da.Array], scalars: tuple[Number | None, ...], missing: list[float | None]) -> tuple[da.Array, None]:
+    types = [a.dtype for a in arrays]
+    if operator in ("bitwise_and", "bitwise_or", "bitwise_xor", "invert"):
+        if any(t.kind == "f" for t in types):
+            raise ParameterTypeError(f"numpy.{operator} takes masks and integers; these images hold {', '.join(map(str, types))}")
+        numbers = [np.min_scalar_type(s) for s in scalars if s is not None]
+        work = np.result_type(*types, *numbers)
+    else:
+        work = _comparable([*types, *(s for s in scalars if s is not None)])
+    result = _LOGICAL(*arrays, operator=operator, scalars=scalars, work=work.name)
+    for array, value in zip(arrays, missing):
+        if value is not None:
+            good = VALID(array, nodata=value)
+            result = _LOGICAL(result, good, operator="bitwise_and", scalars=(None, None), work=result.dtype.name)
+    return result, None
+
+
+def _comparable(operands: list[Any]) -> np.dtype[Any]:
+    """A type in which every operand is itself, so that comparisons are true to the values."""
+    floats = [o for o in operands if _is_float(o)]
+    if floats:
+        return np.dtype("f8") if any(isinstance(o, float) for o in floats) else np.result_type(*(float_type(_type(o)) for o in operands))
+    spans = [_span(o) for o in operands]
+    return _holding((min(s[0] for s in spans), max(s[1] for s in spans)))
+
+
+def _is_float(operand: Any) -> bool:
+    return isinstance(operand, float) or (isinstance(operand, np.dtype) and operand.kind == "f")
+
+
+def _type(operand: Any) -> np.dtype[Any]:
+    return operand if isinstance(operand, np.dtype) else np.min_scalar_type(operand)
+
+
+def float_type(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """float32 for booleans, integers of up to 16 bits and float32 (and half); float64 for the rest."""
+    if dtype.kind == "f":
+        return np.dtype("f8") if dtype.itemsize > 4 else np.dtype("f4")
+    return np.dtype("f4") if dtype.itemsize <= 2 else np.dtype("f8")
+
+
+def _span(operand: Any) -> Interval:
+    if isinstance(operand, np.dtype):
+        if operand.kind == "b":
+            return 0, 1
+        info = np.iinfo(operand)
+        return int(info.min), int(info.max)
+    return int(operand), int(operand)
+
+
+def _holding(span: Interval) -> np.dtype[Any]:
+    """The smallest integer type with the range, unsigned where nothing is negative; 64 bits where none has it."""
+    low, high = span
+    for name in ("u1", "u2", "u4", "u8") if low >= 0 else ("i1", "i2", "i4", "i8"):
+        info = np.iinfo(name)
+        if info.min <= low and high <= info.max:
+            return np.dtype(name)
+    return np.dtype("u8") if low >= 0 else np.dtype("i8")
+
+
+def _work_type(operator: str, operands: list[Any]) -> np.dtype[Any]:
+    if operator == "true_divide":
+        wide = [o for o in operands if isinstance(o, np.dtype)]
+        return np.dtype("f8") if any(t.itemsize == 8 for t in wide) else np.dtype("f4")
+    if any(_is_float(o) for o in operands) or operator in ("sqrt", "floor", "ceil", "rint") or operator in kernels.INEXACT:
+        if operator == "power" and not any(_is_float(o) for o in operands) and isinstance(operands[1], int) and operands[1] >= 0:
+            return _holding(_power_span(_span(operands[0]), operands[1]))
+        return np.result_type(*(float_type(o) for o in operands if isinstance(o, np.dtype)))
+    return _holding(_result_span(operator, [_span(o) for o in operands]))
+
+
+def _power_span(base: Interval, exponent: int) -> Interval:
+    ends = [base[0] ** exponent, base[1] ** exponent]
+    return (min(0, *ends) if base[0] < 0 else ends[0]), max(ends)
+
+
+def _result_span(operator: str, spans: list[Interval]) -> Interval:
+    (a, b), (c, d) = spans[0], spans[-1]
+    ends = {
+        "add": (a + c, b + d),
+        "subtract": (a - d, b - c),
+        "multiply": (min(a * c, a * d, b * c, b * d), max(a * c, a * d, b * c, b * d)),
+        "minimum": (min(a, c), min(b, d)),
+        "maximum": (max(a, c), max(b, d)),
+        "negative": (-b, -a),
+        "positive": (a, b),
+        "absolute": (0, max(abs(a), abs(b))),
+        "sign": (-1 if a < 0 else 0, 1),
+        "square": (0, max(a * a, b * b)),
+        "floor_divide": (min(a, -b, 0) if c < 0 else min(a, 0), max(b, -a) if c < 0 else b),
+        "remainder": (min(c, 0) if c < 0 else 0, max(abs(c), abs(d))),
+    }
+    if operator not in ends:
+        raise ParameterError(f"numpy.{operator} is not defined for integer images; convert them with astype('f4') first")
+    return ends[operator]

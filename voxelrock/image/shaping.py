@@ -1,0 +1,136 @@
+"""How images change shape, type and choice of voxels: the graph behind the methods of an image."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import dask.array as da
+import numpy as np
+
+from voxelrock.errors import ParameterError, ParameterTypeError
+from voxelrock.geometry import Box, Region, Tiling, VoxelBox, VoxelGrid
+from voxelrock.geometry.axes import ZYX
+from voxelrock.graph.patterns import Gather, Generate, Pointwise, boolean
+from voxelrock.image.arithmetic import float_type
+from voxelrock.kernels import coarsening, selection
+from voxelrock.typing import Triple
+
+
+def _named(*_: np.dtype[Any], dtype: str, **__: Any) -> np.dtype[Any]:
+    return np.dtype(dtype)
+
+
+_CONSTANT = Generate(selection.constant)
+_REGION = Generate(selection.region_mask)
+_CONVERTED = Pointwise(selection.converted, _named)
+_MEMBER = Pointwise(selection.member, boolean)
+_CHOSEN = Pointwise(selection.chosen, _named)
+_CHOSEN_IMAGE = Pointwise(selection.chosen_image, _named)
+
+
+def _fine(box: VoxelBox, *, factor: Triple, **_: Any) -> list[VoxelBox]:
+    start, stop = (tuple(n * f for n, f in zip(corner, factor)) for corner in (box.start, box.stop))
+    return [VoxelBox(start, stop)]  # type: ignore[arg-type]
+
+
+def _coarse_shape(shape: tuple[int, ...], *, factor: Triple, **_: Any) -> Triple:
+    a, b, c = (n // f for n, f in zip(shape, factor))
+    return a, b, c
+
+
+def _coarse_tiling(tiling: Tiling, *, factor: Triple, **_: Any) -> Tiling:
+    block = [max(1, round(n / f)) for n, f in zip(tiling.typical(), factor)]
+    return Tiling.regular(_coarse_shape(tiling.shape, factor=factor), block)
+
+
+_MEAN = Gather(coarsening.coarse_mean, _fine, _coarse_shape, _coarse_tiling, _named)
+_FRACTION = Gather(coarsening.coarse_fraction, _fine, _coarse_shape, _coarse_tiling, lambda *_, **__: np.dtype("f4"))
+_MAJORITY = Gather(coarsening.coarse_majority, _fine, _coarse_shape, _coarse_tiling)
+
+
+def constant(tiling: Tiling, value: Any, dtype: np.dtype[Any]) -> da.Array:
+    """An array of one value."""
+    return _CONSTANT(tiling, dtype, value=value, dtype=np.dtype(dtype).name)
+
+
+def everywhere(tiling: Tiling) -> da.Array:
+    """True in all voxels."""
+    return constant(tiling, True, np.dtype(bool))
+
+
+def region(resolved: Region, grid: VoxelGrid, tiling: Tiling) -> da.Array:
+    """True in the voxels whose centres lie in a resolved region."""
+    return _REGION(tiling, bool, region=resolved, origin=tuple(grid.origin), spacing=tuple(grid.spacing))
+
+
+def region_of(where: Region | Mapping[str, Any]) -> Region:
+    """A region, or the box ``{axis: (low, high)}`` (None leaves a side open).
+
+    Raises
+    ------
+    ParameterTypeError
+        Neither.
+    """
+    if isinstance(where, Region):
+        return where
+    if not isinstance(where, Mapping):
+        raise ParameterTypeError(f"crop to a region, or to a box such as dict(z=('0 mm', '2 mm')); got {type(where).__name__}")
+    low = {axis: side[0] for axis, side in where.items() if side[0] is not None}
+    high = {axis: side[1] for axis, side in where.items() if side[1] is not None}
+    return Box(low=low, high=high)
+
+
+def astype(array: da.Array, dtype: np.dtype[Any], clip: bool) -> da.Array:
+    """Another type, never wrapped; the array itself where it has the type."""
+    if dtype.kind not in "biuf":
+        raise ParameterTypeError(f"voxels are booleans, integers or real numbers; got {dtype}")
+    return array if array.dtype == dtype else _CONVERTED(array, dtype=dtype.name, clip=clip)
+
+
+def isin(array: da.Array, values: Iterable[Any]) -> da.Array:
+    """Membership in a set of values."""
+    return _MEMBER(array, values=tuple(sorted({v.item() if isinstance(v, np.generic) else v for v in values})))
+
+
+def choose(array: da.Array, condition: da.Array, other: Any) -> da.Array:
+    """The array where the condition holds, another array or a number elsewhere, in a type that holds both."""
+    if isinstance(other, da.Array):
+        return _CHOSEN_IMAGE(array, condition, other, dtype=np.result_type(array.dtype, other.dtype).name)
+    fits = array.dtype.kind == "f" or (not isinstance(other, float) and np.can_cast(np.min_scalar_type(other), array.dtype, "safe"))
+    dtype = array.dtype if fits else float_type(array.dtype) if isinstance(other, float) else np.result_type(array.dtype, np.min_scalar_type(other))
+    return _CHOSEN(array, condition, other=other, dtype=dtype.name)
+
+
+def checked_factor(factor: Any, shape: ZYX[int]) -> Triple:
+    """Three integers from 1 to the length of their axis.
+
+    Raises
+    ------
+    ParameterError
+        They are not.
+    """
+    a, b, c = ZYX.of(factor)
+    for f, n in zip((a, b, c), shape):
+        if int(f) != f or not 1 <= f <= max(n, 1):
+            raise ParameterError(f"coarsen by whole numbers from 1 to the length of the axis; got {(a, b, c)} for shape {tuple(shape)}")
+    return int(a), int(b), int(c)
+
+
+def coarsen(array: da.Array, factor: Triple, how: str, of: Any, nodata: float | None) -> tuple[da.Array, float | None]:
+    """Coarse voxels and their no-data value.
+
+    Raises
+    ------
+    ParameterError
+        An unknown way to coarsen.
+    """
+    if how == "mean":
+        return _MEAN(array, factor=factor, nodata=nodata, dtype=float_type(array.dtype).name), None if nodata is None else math.nan
+    if how == "majority":
+        return _MAJORITY(array, factor=factor), nodata
+    if how == "fraction":
+        values = tuple(of) if isinstance(of, list | tuple | set) else (of,)
+        return _FRACTION(array, factor=factor, values=values), None
+    raise ParameterError(f"coarsen by how='mean', 'majority' or 'fraction'; got {how!r}")
