@@ -73,7 +73,7 @@ class Scratch:
         offset = box.start[0] * prod(self.shape[1:]) * self.dtype.itemsize
         handle = os.open(self.file, os.O_WRONLY)
         try:
-            view = memoryview(np.ascontiguousarray(block)).cast("B")
+            view = memoryview(np.ascontiguousarray(block).view(np.uint8).reshape(-1).data)
             while view:
                 written = os.pwrite(handle, view[: 2**30], offset)
                 view, offset = view[written:], offset + written

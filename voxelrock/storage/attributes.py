@@ -42,9 +42,8 @@ def decode(attributes: Mapping[str, Any], shape: Triple) -> dict[str, Any]:
     """
     own = attributes[KEY]
     if own["version"] > VERSION:
-        raise FormatError(
-            f"this store was written by a newer voxelrock (attributes version {own['version']}, this one reads up to {VERSION}): upgrade voxelrock"
-        )
+        newer = f"attributes version {own['version']}, this one reads up to {VERSION}"
+        raise FormatError(f"this store was written by a newer voxelrock ({newer}): upgrade voxelrock")
     grid = own["grid"]
     nodata = own.get("nodata")
     return {

@@ -22,6 +22,10 @@ from voxelrock.storage.source import StoreSource, ZarrSource, identify
 from voxelrock.typing import Json, Triple
 
 
+_CHECKED = "every chunk is checked when it is read"
+_UNCHECKED = "missing or damaged chunks may go unnoticed: save a copy with voxelrock convert"
+
+
 def is_store(path: Path) -> bool:
     """Whether a folder holds Zarr metadata."""
     return any((path / name).exists() for name in ("zarr.json", ".zarray", ".zgroup"))
@@ -90,7 +94,7 @@ def _source(array: zarr.Array[Any], location: str, strict: bool) -> Source:
     if not location:
         return StoreSource(array, identify(array, "") + f" {id(array.store)}")
     a, b, c = array.shape
-    tile: Triple = tuple(array.chunks)  # type: ignore[assignment]
+    tile: Triple = tuple(array.chunks)
     dtype = np.dtype(array.dtype).newbyteorder("=")
     return ZarrSource(location, array.path, (a, b, c), dtype, tile, identify(array, location), strict)
 
@@ -99,7 +103,7 @@ def _image(array: zarr.Array[Any], location: str) -> VoxelImage:
     facts = dict(array.attrs)
     own = isinstance(facts.get(attributes.KEY), dict)
     source = _source(array, location, strict=own and bool(facts[attributes.KEY].get("complete")))
-    unit: Triple = tuple(array.shards or array.chunks)  # type: ignore[assignment]
+    unit: Triple = tuple(array.shards or array.chunks)
     if facts.get(attributes.ROCKVERSE) == "VoxelImage":
         source, unit = Permuted(source, (2, 1, 0)), unit[::-1]  # RockVerse's axes are (x, y, z)
         fields = attributes.decode_rockverse(facts, source.shape)
@@ -154,8 +158,6 @@ def inspect_store(place: str | Path) -> Json:
         "stored_bytes": stored,
         "ratio": array.nbytes / stored if stored else None,
         "checksums": checked,
-        "promise": "every chunk is checked when it is read"
-        if checked and own
-        else "missing or damaged chunks may go unnoticed: save a copy with voxelrock convert",
+        "promise": _CHECKED if checked and own else _UNCHECKED,
         "attributes": json.loads(json.dumps(own or dict(array.attrs), default=str)),
     }

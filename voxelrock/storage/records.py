@@ -15,7 +15,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -125,10 +125,8 @@ class Record:
         if place.exists() and self.alive():
             raise UnfinishedError(f"{self.partial} is being written by {self.describe_owner()}; wait for it, or stop it first")
         if place.exists():
-            try:
-                os.rename(place, self.folder / f"dead-{self.token}.json")  # of two that take over, one finds nothing to rename
-            except FileNotFoundError:
-                pass
+            with suppress(FileNotFoundError):  # of two that take over, one finds nothing to rename
+                os.rename(place, self.folder / f"dead-{self.token}.json")
         facts = {
             "token": self.token,
             "host": socket.gethostname(),

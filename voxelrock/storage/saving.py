@@ -128,12 +128,12 @@ def save_zarr(image: VoxelImage, target: Any, request: Request) -> VoxelImage:
     check_target(path)
     if path.exists() and not request.overwrite:
         raise ExistsError(f"{path} exists; pass overwrite=True to replace it")
-    plan = layout.choose(tuple(image.shape), image.dtype, chunks=request.chunks, shards=request.shards, sharded=request.kind == "voxelrock")
+    plan = layout.choose(image.shape, image.dtype, chunks=request.chunks, shards=request.shards, sharded=request.kind == "voxelrock")
     record = Record(partial_path(path))
     identity = _fingerprint(image, plan, request)
     done = _prepare(record, identity, image, plan, request)
     with record.owned():
-        units = plan.tiling(tuple(image.shape))
+        units = plan.tiling(image.shape)
         try:
             data, scratch = staged(image.data, units, record.folder / "scratch", path.name)
             Sink(ZarrTarget(record, str(identity["image"]), request.kind == "rockverse"), units, done).store(data, f"saving {path.name}")
@@ -174,10 +174,8 @@ def _prepare(record: Record, identity: Json, image: VoxelImage, plan: layout.Lay
         raise UnfinishedError(f"{partial} was begun with another {what}, so it cannot be resumed; pass overwrite=True to start anew")
     if partial.exists():
         if not request.overwrite:
-            count = len(plan.tiling(tuple(image.shape)))
-            raise UnfinishedError(
-                f"{partial} was left unfinished ({len(record.done())} of {count} blocks): pass resume=True to go on, or overwrite=True to start anew"
-            )
+            state = f"{len(record.done())} of {len(plan.tiling(image.shape))} blocks"
+            raise UnfinishedError(f"{partial} was left unfinished ({state}): pass resume=True to go on, or overwrite=True to start anew")
         shutil.rmtree(partial)
     try:
         create(LocalStore(partial), image, plan, request, str(identity["codec"]))
@@ -213,13 +211,13 @@ def _save_memory(image: VoxelImage, store: Store, request: Request) -> VoxelImag
         raise ParameterError(f"save to a path, or to a zarr.storage.MemoryStore; got {type(store).__name__}")
     if getattr(get_scheduler(), "__self__", None) is not None:
         raise ParameterError("a MemoryStore lives in one process, and the workers of a cluster are others; save to a path that they all see")
-    plan = layout.choose(tuple(image.shape), image.dtype, chunks=request.chunks, shards=request.shards, sharded=request.kind == "voxelrock")
+    plan = layout.choose(image.shape, image.dtype, chunks=request.chunks, shards=request.shards, sharded=request.kind == "voxelrock")
     if store._store_dict and not request.overwrite:
         raise ExistsError("the store is not empty; pass overwrite=True to replace its contents")
     fresh = MemoryStore()
     codec = codecs.resolve(request.codec, image.dtype, labels=bool(image.phases))
     array = create(fresh, image, plan, request, codec)
-    Sink(MemoryTarget(array, uuid.uuid4().hex, request.kind == "rockverse"), plan.tiling(tuple(image.shape))).store(image.data, "saving")
+    Sink(MemoryTarget(array, uuid.uuid4().hex, request.kind == "rockverse"), plan.tiling(image.shape)).store(image.data, "saving")
     store._store_dict.clear()
     store._store_dict.update(fresh._store_dict)
     return opening.open_zarr(store)
