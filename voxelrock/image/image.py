@@ -10,6 +10,7 @@ from typing import Any
 import dask.array as da
 import numpy as np
 from dask.threaded import get as threaded_get
+from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from voxelrock import options
 from voxelrock.errors import GridMismatchError, ParameterError, ParameterTypeError, TooLargeError
@@ -26,7 +27,7 @@ from voxelrock.typing import DTypeLike, HostArray, Json
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class VoxelImage:
+class VoxelImage(NDArrayOperatorsMixin):
     """A three-dimensional image of any size: a lazy Dask array with axes (z, y, x) on a grid.
 
     Images come from ``vr.open``, ``vr.from_array``, ``vr.zeros`` and their kin, and from operations. Nothing is computed until
@@ -245,6 +246,8 @@ class VoxelImage:
         return np.asarray(self.compute(), dtype=dtype)
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **keywords: Any) -> Any:
+        if "out" in keywords:
+            raise ParameterTypeError("images are never changed in place; write a = a + b instead of a += b")
         if method != "__call__" or keywords:
             what = f"numpy.{ufunc.__name__}.{method}" if method != "__call__" else f"{', '.join(keywords)}= of numpy.{ufunc.__name__}"
             raise ParameterTypeError(f"{what} is not defined for images; see voxelrock.statistics, or use image.data")
@@ -306,28 +309,6 @@ class VoxelImage:
 
 def _rebuilt(graph: Any, image: VoxelImage, rebuild: Callable[..., Any], extra: Any, **keywords: Any) -> VoxelImage:
     return replace(image, data=rebuild(graph, *extra, **keywords))
-
-
-def _operator(name: str, *, reverse: bool = False) -> Callable[..., Any]:
-    def method(self: VoxelImage, *other: Any) -> Any:
-        if other and not isinstance(other[0], VoxelImage | bool | int | float | np.generic):
-            return NotImplemented
-        return self._combined(name, *(other + (self,) if reverse else (self, *other)))
-
-    return method
-
-
-_BINARY = {
-    "add": "add", "sub": "subtract", "mul": "multiply", "truediv": "true_divide", "floordiv": "floor_divide", "mod": "remainder", "pow": "power",
-    "and": "bitwise_and", "or": "bitwise_or", "xor": "bitwise_xor",
-}  # fmt: skip
-_COMPARISONS = {"eq": "equal", "ne": "not_equal", "lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal"}
-for _short, _long in _BINARY.items():
-    setattr(VoxelImage, f"__{_short}__", _operator(_long))
-    if _short != "pow":
-        setattr(VoxelImage, f"__r{_short}__", _operator(_long, reverse=True))
-for _short, _long in (_COMPARISONS | {"neg": "negative", "pos": "positive", "abs": "absolute", "invert": "invert"}).items():
-    setattr(VoxelImage, f"__{_short}__", _operator(_long))
 
 
 def _clip(image: VoxelImage, a_min: Any = None, a_max: Any = None) -> VoxelImage:

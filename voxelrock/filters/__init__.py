@@ -1,0 +1,5 @@
+"""Image to image: smoothing and ranks."""
+
+from voxelrock.filters.smoothing import gaussian, median, uniform
+
+__all__ = ["gaussian", "median", "uniform"]

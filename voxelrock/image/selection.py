@@ -1,0 +1,50 @@
+"""Which voxels count: ``where=`` and no-data together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import dask.array as da
+
+from voxelrock.errors import ParameterError
+from voxelrock.image.arithmetic import combine
+from voxelrock.image.image import VoxelImage
+
+
+def counted(image: VoxelImage, where: Any) -> tuple[da.Array, ...]:
+    """A mask of the voxels that count, or nothing where all do."""
+    masks = [] if where is None else [image.restriction(where)]
+    if image.nodata is not None:
+        masks.append(image.valid.data)
+    if len(masks) == 2:
+        masks = [combine("bitwise_and", masks, [None, None])[0]]
+    return tuple(masks)
+
+
+def refuse_nodata(image: VoxelImage, name: str) -> None:
+    """Raise ``ParameterError`` where a filter would mix no-data values into its neighbours."""
+    if image.nodata is not None:
+        raise ParameterError(
+            f"{name} would mix the no-data value {image.nodata} into its neighbours; give those voxels a value first: "
+            "image.where(image.valid, other=…).assign(nodata=None)",
+        )
+
+
+def physical_or_voxels(image: VoxelImage, name: str, length: Any, voxels: Any) -> tuple[float, float, float]:
+    """A length in voxels along (z, y, x), from a length or from its twin in voxels; exactly one of them is given.
+
+    Raises
+    ------
+    ParameterError
+        Both or neither are given, or a length is negative.
+    """
+    if (length is None) == (voxels is None):
+        raise ParameterError(f"give either {name}= (a length in {image.grid.unit}, or text such as '8 um') or {name}_vx= (voxels)")
+    if voxels is not None:
+        parts = voxels if hasattr(voxels, "__len__") else (voxels,) * 3
+    else:
+        parts = image.grid.to_voxels(length)
+    a, b, c = (float(p) for p in parts)
+    if min(a, b, c) < 0:
+        raise ParameterError(f"{name} is not negative; got {length if voxels is None else voxels}")
+    return a, b, c

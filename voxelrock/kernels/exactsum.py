@@ -1,0 +1,177 @@
+"""Sums of floats that are exact, so that no order, chunk or device can matter.
+
+Every float is an integer times a power of two. The signed mantissas are added per exponent in 64-bit integers; the total is one Python
+integer, in units of 2**-1074 (of 2**-2148 for sums of squares), rounded once when it is read. Equal to ``math.fsum``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from voxelrock.errors import DataError
+from voxelrock.kernels.backend import jit, kernel, namespace
+from voxelrock.typing import Block, HostArray
+
+UNIT = 1074
+"""Sums are integers in units of 2**-1074, the smallest float64."""
+
+
+def to_float(total: int, count: int = 1) -> float:
+    """An exact sum divided by a count, rounded once."""
+    return total / (count << UNIT)
+
+
+@jit
+def _mantissas_4(bits: HostArray, masks: HostArray, masked: bool, table: HostArray) -> int:
+    bad = 0
+    for r in range(bits.shape[0]):
+        for i in range(bits.shape[1]):
+            if masked and not masks[r, i]:
+                continue
+            b = bits[r, i]
+            exponent = (b >> 23) & 0xFF
+            mantissa = np.int64(b & 0x7FFFFF)
+            if exponent == 255:
+                bad += 1
+                continue
+            if exponent > 0:
+                mantissa |= 0x800000
+            table[exponent] += -mantissa if b < 0 else mantissa
+    return bad
+
+
+@jit
+def _mantissas_8(bits: HostArray, masks: HostArray, masked: bool, table: HostArray) -> int:
+    bad = 0
+    for r in range(bits.shape[0]):
+        for i in range(bits.shape[1]):
+            if masked and not masks[r, i]:
+                continue
+            b = bits[r, i]
+            exponent = (b >> 52) & 0x7FF
+            mantissa = b & 0xFFFFFFFFFFFFF
+            if exponent == 2047:
+                bad += 1
+                continue
+            if exponent > 0:
+                mantissa |= 1 << 52
+            high, low = mantissa >> 26, mantissa & 0x3FFFFFF  # two parts, so that 2**36 voxels fit in 64 bits
+            table[exponent, 0] += -high if b < 0 else high
+            table[exponent, 1] += -low if b < 0 else low
+    return bad
+
+
+def _refuse_nonfinite() -> None:
+    raise DataError("NaN or infinity among the voxels to be added: declare NaN with image.assign(nodata=float('nan')), or leave them out with where=")
+
+
+def _total_4(rows: HostArray, masks: HostArray, masked: bool) -> int:
+    table = np.zeros(256, np.int64)
+    if _mantissas_4(rows.view(np.int32), masks, masked, table):
+        _refuse_nonfinite()
+    return sum(int(v) << (max(e, 1) - 150 + UNIT) for e, v in enumerate(table) if v)
+
+
+def _total_8(rows: HostArray, masks: HostArray, masked: bool) -> int:
+    table = np.zeros((2048, 2), np.int64)
+    if _mantissas_8(rows.view(np.int64), masks, masked, table):
+        _refuse_nonfinite()
+    return sum((int(high) << 26) + int(low) << (max(e, 1) - 1) for e, (high, low) in enumerate(table) if high or low)
+
+
+def total(values: HostArray, mask: HostArray | None = None) -> int:
+    """The exact sum of a host array, in units of 2**-1074."""
+    shape = (-1, values.shape[-1] if values.ndim else 1)
+    masks = np.zeros((1, 1), bool) if mask is None else np.ascontiguousarray(mask).reshape(shape)
+    if values.dtype.kind in "biu":
+        if values.dtype.itemsize <= 4:
+            return int(np.sum(values, dtype=np.int64, where=True if mask is None else mask)) << UNIT
+        chosen = values if mask is None else values[mask]
+        parts = (chosen >> np.array(32, chosen.dtype)), (chosen & np.array(0xFFFFFFFF, chosen.dtype))
+        return (int(parts[0].sum(dtype=np.int64)) << 32) + int(parts[1].sum(dtype=np.int64)) << UNIT
+    rows = np.ascontiguousarray(values).reshape(shape)
+    return _total_4(rows, masks, mask is not None) if rows.dtype == np.float32 else _total_8(rows, masks, mask is not None)
+
+
+def _reference_total(values: Block) -> int:
+    """Bands of 26 bits from the largest down: each band is an exact integer, and subtracting it is exact."""
+    xp = namespace(values)
+    rest = xp.astype(values, xp.float64)
+    if bool(xp.any(~xp.isfinite(rest))):
+        _refuse_nonfinite()
+    found = 0
+    for power in range(1000, -1075 - 26, -26):
+        floor = max(power, -UNIT)
+        scale = 2.0**-floor if floor > -1000 else 2.0**1000
+        extra = 1.0 if floor > -1000 else 2.0 ** (-floor - 1000)
+        band = xp.trunc(rest * scale * extra)
+        count = xp.astype(band, xp.int64)
+        found += int(xp.sum(count)) << (floor + UNIT)
+        rest = rest - band / extra / scale
+        if floor == -UNIT:
+            break
+    return found
+
+
+@kernel(cost=2.5, workspace=2.0)
+def moments(block: Block, /, *mask: Block) -> list[int]:
+    """Count, exact sum (units of 2**-1074) and exact sum of squares (each square a float64) of the counted values.
+
+    Memory: a copy of the block in float64.
+
+    Raises
+    ------
+    DataError
+        NaN or infinity among them.
+    """
+    xp = namespace(block)
+    values = xp.reshape(block, (-1,))
+    values = values[xp.reshape(mask[0], (-1,))] if mask else values
+    wide = xp.astype(values, xp.float64)
+    return [int(values.shape[0]), _reference_total(wide), _reference_total(wide * wide)]
+
+
+@moments.host
+def _moments_host(block: HostArray, /, *mask: HostArray) -> list[int]:
+    chosen = mask[0] if mask else None
+    count = block.size if chosen is None else int(np.count_nonzero(chosen))
+    first, second = 0, 0
+    for plane in range(block.shape[0]):  # plane by plane: the squares in float64 never exceed a plane
+        own = None if chosen is None else chosen[plane]
+        wide = block[plane].astype(np.float64)
+        first += total(wide, own)
+        second += total(wide * wide, own)
+    return [count, first, second]
+
+
+@kernel(cost=2.5, workspace=2.0)
+def slice_sums(block: Block, /, *mask: Block, axis: int, start: Any, shape: Any) -> dict[int, list[Any]]:
+    """For each slice across ``axis``: the number of counted values and their exact sum (units of 2**-1074), by the first slice's index.
+
+    Raises
+    ------
+    DataError
+        NaN or infinity among the counted values.
+    """
+    xp = namespace(block)
+    counts, sums = [], []
+    for i in range(block.shape[axis]):
+        index = tuple(slice(i, i + 1) if a == axis else slice(None) for a in range(3))
+        values = xp.reshape(block[index], (-1,))
+        values = values[xp.reshape(mask[0][index], (-1,))] if mask else values
+        counts.append(int(values.shape[0]))
+        sums.append(_reference_total(xp.astype(values, xp.float64)))
+    return {int(start[axis]): [counts, sums]}
+
+
+@slice_sums.host
+def _slice_sums_host(block: HostArray, /, *mask: HostArray, axis: int, start: Any, shape: Any) -> dict[int, list[Any]]:
+    counts, sums = [], []
+    for i in range(block.shape[axis]):
+        values = np.take(block, i, axis=axis)
+        own = np.take(mask[0], i, axis=axis) if mask else None
+        counts.append(values.size if own is None else int(np.count_nonzero(own)))
+        sums.append(total(values, own))
+    return {int(start[axis]): [counts, sums]}
