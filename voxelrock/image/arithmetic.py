@@ -54,6 +54,7 @@ def combine(operator: str, operands: Sequence[da.Array | Number], nodata: Sequen
     ParameterTypeError
         An operand or operator that images do not take.
     """
+    operator = {"divide": "true_divide", "conjugate": "positive", "mod": "remainder", "fabs": "absolute"}.get(operator, operator)
     if operator not in OPERATORS:
         raise ParameterTypeError(f"numpy.{operator} is not defined for images; apply it to image.data or to the computed array")
     scalars = tuple(None if isinstance(o, da.Array) else _scalar(o) for o in operands)
@@ -149,7 +150,9 @@ def _work_type(operator: str, operands: list[Any]) -> np.dtype[Any]:
         if operator == "power" and not any(_is_float(o) for o in operands) and isinstance(operands[1], int) and operands[1] >= 0:
             return _holding(_power_span(_span(operands[0]), operands[1]))
         return np.result_type(*(float_type(o) for o in operands if isinstance(o, np.dtype)))
-    return _holding(_result_span(operator, [_span(o) for o in operands]))
+    spans = [_span(o) for o in operands]
+    spans.append(_result_span(operator, spans))  # the operands are converted too, so the type holds them as well as the result
+    return _holding((min(s[0] for s in spans), max(s[1] for s in spans)))
 
 
 def _power_span(base: Interval, exponent: int) -> Interval:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from voxelrock.errors import DataError
-from voxelrock.kernels.backend import kernel, namespace
+from voxelrock.kernels.backend import beside, kernel, namespace
 from voxelrock.typing import Block
 
 EXACT: dict[str, Callable[..., Block]] = {
@@ -76,7 +76,7 @@ def _prepared(blocks: tuple[Block, ...], scalars: tuple[Any, ...], work: str) ->
             block = next(arrays)
             operands.append(block if block.dtype == dtype else xp.astype(block, dtype))
         else:
-            operands.append(xp.asarray(scalar, dtype=dtype, device=getattr(blocks[0], "device", None)))
+            operands.append(xp.asarray(scalar, dtype=dtype, **beside(blocks[0])))
     return xp, operands
 
 

@@ -48,6 +48,11 @@ def namespace(*arrays: Block) -> Any:
     return np
 
 
+def beside(block: Block) -> dict[str, Any]:
+    """The keyword that makes a new array on a block's device; nothing for NumPy and CuPy, which have one current device."""
+    return {} if isinstance(block, np.ndarray) or is_cupy(block) else {"device": block.device}
+
+
 class Kernel(Generic[P, R]):
     """A named, versioned pure function on blocks with one body per kind of device.
 

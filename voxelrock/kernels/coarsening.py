@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from voxelrock.kernels.backend import jit, kernel, namespace
+from voxelrock.kernels.backend import beside, jit, kernel, namespace
 from voxelrock.typing import Block, HostArray, Triple
 
 
@@ -49,7 +49,7 @@ def coarse_fraction(block: Block, /, *, factor: Triple, values: tuple[float, ...
     xp = namespace(block)
     total = None
     for view in _views(block, factor):
-        inside = xp.zeros(view.shape, dtype=xp.bool)
+        inside = xp.zeros(view.shape, dtype=xp.bool, **beside(view))
         for value in values:
             inside = inside | (view == value)
         count = xp.astype(inside, xp.int32)
@@ -62,7 +62,7 @@ def coarse_majority(block: Block, /, *, factor: Triple) -> Block:
     """The most frequent value of each coarse voxel; of equally frequent ones the smallest. Memory: one more copy of the block."""
     xp = namespace(block)
     ordered = xp.sort(xp.stack([_sortable(xp, v) for v in _views(block, factor)], axis=0), axis=0)
-    best, best_run = ordered[0, ...], xp.ones(ordered.shape[1:], dtype=xp.int32)
+    best, best_run = ordered[0, ...], xp.ones(ordered.shape[1:], dtype=xp.int32, **beside(block))
     run = best_run
     for i in range(1, ordered.shape[0]):
         run = xp.where(ordered[i, ...] == ordered[i - 1, ...], run + 1, xp.ones_like(run))

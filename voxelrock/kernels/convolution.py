@@ -201,9 +201,9 @@ def _tiles(
     depth, height, lanes = out.shape
     needed, kept = lanes + 2 * halo[2], 2 * halo[1]
     width = (needed + 7) // 8 * 8  # whole vectors: the lanes beyond are computed and never read
-    columns = np.zeros((_SLICES + 2 * halo[0]) * width)
-    slab = np.zeros((_SLICES, (_ROWS + kept) * width))
-    line = np.zeros(width)
+    columns = _aligned((_SLICES + 2 * halo[0]) * width)
+    slab = _aligned(_SLICES * (_ROWS + kept) * width).reshape(_SLICES, (_ROWS + kept) * width)
+    line = _aligned(width)
     for z in range(0, depth, _SLICES):
         count, filled = min(_SLICES, depth - z), 0
         for y in range(height + kept):
@@ -226,6 +226,14 @@ def _tiles(
 
 
 @jit
+def _aligned(size: int) -> HostArray:
+    """Zeros that begin with a cache line: whole vectors then never lie across two."""
+    wider = np.zeros(size + 7)
+    start = -(wider.ctypes.data // 8) % 8
+    return wider[start : start + size]
+
+
+@jit
 def _widen(row: HostArray, out: HostArray) -> None:
     for i in range(row.size):
         out[i] = row[i]
@@ -241,12 +249,19 @@ def _store(row: HostArray, divisor: float, out: HostArray) -> None:
             out[i] = row[i] / divisor
 
 
+# Slices are made in functions without a branch: only there does the compiler drop the reference counts that they carry.
+
+
 @jit
 def _filter_row(source: HostArray, centre: int, step: int, reach: tuple[int, int], weights: HostArray, rounded: bool, out: HostArray) -> None:
     """Filter one row along any axis: the window's voxels are rows of ``source`` at ``centre + j * step``."""
     if weights.size:
-        _scale(source[centre : centre + out.size], weights[0], out)
         j = reach[0]
+        if j >= 4:
+            _begin_with_four_pairs(source, centre, step, j, weights, out)
+            j -= 4
+        else:
+            _begin(source, centre, weights[0], out)
         while j >= 4:
             _add_four_pairs(source, centre, step, j, weights, out)
             j -= 4
@@ -254,23 +269,29 @@ def _filter_row(source: HostArray, centre: int, step: int, reach: tuple[int, int
             _add_pair(source, centre, j * step, weights[j], out)
             j -= 1
     else:
-        first = centre - reach[0] * step
-        _scale(source[first : first + out.size], 1.0, out)
+        _begin(source, centre - reach[0] * step, 1.0, out)
         for j in range(1 - reach[0], reach[1] + 1):
-            _add(source[centre + j * step : centre + j * step + out.size], out)
+            _add(source, centre + j * step, out)
     if rounded:
-        for i in range(out.size):
-            out[i] = np.float32(out[i])
+        _round(out)
 
 
 @jit
-def _scale(row: HostArray, weight: float, out: HostArray) -> None:
+def _round(row: HostArray) -> None:
+    for i in range(row.size):
+        row[i] = np.float32(row[i])
+
+
+@jit
+def _begin(source: HostArray, start: int, weight: float, out: HostArray) -> None:
+    row = source[start : start + out.size]
     for i in range(out.size):
         out[i] = row[i] * weight
 
 
 @jit
-def _add(row: HostArray, out: HostArray) -> None:
+def _add(source: HostArray, start: int, out: HostArray) -> None:
+    row = source[start : start + out.size]
     for i in range(out.size):
         out[i] += row[i]
 
@@ -294,6 +315,20 @@ def _add_four_pairs(source: HostArray, centre: int, step: int, j: int, weights: 
     w0, w1, w2, w3 = weights[j], weights[j - 1], weights[j - 2], weights[j - 3]
     for i in range(n):
         total = out[i] + (low0[i] + high0[i]) * w0
-        total += (low1[i] + high1[i]) * w1
-        total += (low2[i] + high2[i]) * w2
+        total = total + (low1[i] + high1[i]) * w1 + (low2[i] + high2[i]) * w2
+        out[i] = total + (low3[i] + high3[i]) * w3
+
+
+@jit
+def _begin_with_four_pairs(source: HostArray, centre: int, step: int, j: int, weights: HostArray, out: HostArray) -> None:
+    """The centre and the first four pairs."""
+    n = out.size
+    a, b, c, d = centre - j * step, centre - (j - 1) * step, centre - (j - 2) * step, centre - (j - 3) * step
+    low0, low1, low2, low3 = source[a : a + n], source[b : b + n], source[c : c + n], source[d : d + n]
+    a, b, c, d = centre + j * step, centre + (j - 1) * step, centre + (j - 2) * step, centre + (j - 3) * step
+    high0, high1, high2, high3 = source[a : a + n], source[b : b + n], source[c : c + n], source[d : d + n]
+    middle, w, w0, w1, w2, w3 = source[centre : centre + n], weights[0], weights[j], weights[j - 1], weights[j - 2], weights[j - 3]
+    for i in range(n):
+        total = middle[i] * w + (low0[i] + high0[i]) * w0
+        total = total + (low1[i] + high1[i]) * w1 + (low2[i] + high2[i]) * w2
         out[i] = total + (low3[i] + high3[i]) * w3

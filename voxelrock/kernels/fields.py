@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 
 from voxelrock.errors import ParameterError
-from voxelrock.kernels.backend import jit
-from voxelrock.kernels.random import Scratch, Stream, check_box, field_kernel, host_key, normal_field, normal_quantile, normal_row, normal_scratch
+from voxelrock.kernels.backend import jit, kernel
+from voxelrock.kernels.random import Scratch, Stream, check_box, host_key, normal_field, normal_quantile, normal_row, normal_scratch, placed
 from voxelrock.typing import Block, HostArray, Triple
 
 Lengths = tuple[float, float, float]
@@ -63,7 +63,7 @@ def _kernel(length: Lengths, truncate: float) -> tuple[Triple, list[HostArray]]:
     return halo, [kernel_weights(float(value), radius) for value, radius in zip(length, halo)]
 
 
-@field_kernel(cost=15.0, workspace=1.5)
+@kernel(cost=15.0, workspace=1.5)
 def gaussian_field(*, start: Triple, shape: Triple, stream: Stream, length: Lengths, truncate: float = 4.0, xp: Any = np, device: Any = None) -> Block:
     """A Gaussian random field of zero mean and unit variance on a box of voxels.
 
@@ -178,6 +178,83 @@ def _convolve_rows(source: HostArray, first: int, half: HostArray, out: HostArra
             out[x] += (left[x] + right[x]) * weight
 
 
+# --- long correlations ------------------------------------------------------------------------------------------------------------------------
+
+_NODES = 6
+"""Nodes of the coarse lattice in a correlation length, at least."""
+
+
+def lattice_steps(length: Lengths) -> Triple:
+    """Voxels between the nodes of the lattice on which :func:`smooth_field` is drawn: one while a length is under 12 voxels."""
+    z, y, x = (max(1, int(value / _NODES)) for value in length)
+    return z, y, x
+
+
+def _interpolation(start: int, count: int, step: int, length: float) -> tuple[int, int, HostArray, HostArray]:
+    """Along one axis: the first node and how many, each voxel's node (from the first), and its two weights (2, count), float32.
+
+    The weights are scaled so that the interpolated field has unit variance at every voxel, not at the nodes alone.
+    """
+    first = start // step
+    index = np.arange(start, start + count, dtype=np.int64)
+    node = index // step
+    right = (index - node * step) / np.float64(step)
+    left = 1.0 - right
+    half = kernel_weights(length / step, gaussian_field_halo(length=(length / step,) * 3)[0]).astype(np.float64)
+    whole = np.concatenate([half[:0:-1], half])
+    neighbours = math.fsum(whole[1:] * whole[:-1])
+    norm = np.sqrt(left * left + right * right + 2.0 * neighbours * left * right)
+    return first, (start + count - 1) // step + 2 - first, node - first, np.stack([left / norm, right / norm]).astype(np.float32)
+
+
+@kernel(cost=12.0, workspace=1.5)
+def smooth_field(*, start: Triple, shape: Triple, stream: Stream, length: Lengths, xp: Any = np, device: Any = None) -> Block:
+    """A Gaussian random field whose cost does not grow with its correlation length.
+
+    As :func:`gaussian_field` along axes whose length is under 12 voxels. Along the others the field is drawn on a lattice with at least
+    six nodes in a correlation length and interpolated linearly, with weights that keep the variance of every voxel exactly one: the share
+    of voxels below a level is exactly the normal distribution's, the correlation within 0.01 of the model.
+
+    Parameters and errors as :func:`gaussian_field`.
+
+    Returns
+    -------
+    Block
+        float32 of ``shape``. Bitwise on every device and in every block; no halo is asked of the caller.
+    """
+    if 0 in shape:
+        return xp.zeros(shape, dtype=xp.float32, **placed(device))
+    steps = lattice_steps(length)
+    if steps == (1, 1, 1):
+        return gaussian_field(start=start, shape=shape, stream=stream, length=length, xp=xp, device=device)
+    plans = [_interpolation(*item) for item in zip(start, shape, steps, length)]
+    first, count = (tuple(s if n == 1 else p[k] for p, s, n in zip(plans, whole, steps)) for k, whole in ((0, start), (1, shape)))
+    coarse = tuple(value / n for value, n in zip(length, steps))
+    field = gaussian_field(start=first, shape=count, stream=stream, length=coarse, xp=xp, device=device)  # type: ignore[arg-type]
+    for axis in (2, 1, 0):
+        if steps[axis] > 1:
+            field = _interpolated(field, axis, plans[axis][2], plans[axis][3], xp, device)
+    return field
+
+
+def _interpolated(field: Block, axis: int, node: HostArray, weights: HostArray, xp: Any, device: Any) -> Block:
+    """Two neighbouring nodes along one axis, weighted, for each voxel; along z slice by slice, so that little lies beside the result."""
+    if axis == 0 and xp is np:
+        out = np.empty((node.size, *field.shape[1:]), np.float32)
+        for z in range(node.size):
+            np.multiply(field[node[z]], weights[0, z], out=out[z])
+            out[z] += field[node[z] + 1] * weights[1, z]
+        return out
+    place = placed(device)
+    form = tuple(-1 if a == axis else 1 for a in range(3))
+    at = xp.asarray(node, **place)
+    left, right = (xp.reshape(xp.asarray(w, **place), form) for w in weights)
+    return xp.take(field, at, axis=axis) * left + xp.take(field, at + 1, axis=axis) * right
+
+
+# --- blobs ------------------------------------------------------------------------------------------------------------------------------------
+
+
 def blobs_threshold(porosity: float) -> float:
     """The field's value below which a voxel of :func:`blobs` is pore: the normal quantile of the porosity, as a float32."""
     if not 0.0 <= porosity <= 1.0:
@@ -187,14 +264,14 @@ def blobs_threshold(porosity: float) -> float:
     return float(np.float32(normal_quantile(porosity)))
 
 
-@field_kernel(cost=15.0, workspace=8.0)
+@kernel(cost=15.0, workspace=8.0)
 def blobs(*, start: Triple, shape: Triple, stream: Stream, length: Lengths, porosity: float, xp: Any = np, device: Any = None) -> Block:
     """A random porous medium: pore is where a Gaussian field lies at or below the normal quantile of the porosity.
 
     Parameters
     ----------
     start, shape, stream, length, xp, device
-        As in :func:`gaussian_field`.
+        As in :func:`smooth_field`.
     porosity
         Expected fraction of pore, 0 to 1.
 
@@ -210,4 +287,4 @@ def blobs(*, start: Triple, shape: Triple, stream: Stream, length: Lengths, poro
         As :func:`gaussian_field`, and if the porosity lies outside [0, 1].
     """
     level = blobs_threshold(porosity)
-    return gaussian_field(start=start, shape=shape, stream=stream, length=length, xp=xp, device=device) <= level
+    return smooth_field(start=start, shape=shape, stream=stream, length=length, xp=xp, device=device) <= level

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from voxelrock.errors import DataError
-from voxelrock.kernels.backend import jit, kernel, namespace, to_host
+from voxelrock.kernels.backend import beside, jit, kernel, namespace, to_host
 from voxelrock.typing import Block, HostArray
 
 
@@ -25,7 +25,7 @@ def _counted(places: Block, size: int) -> HostArray:
     """How often each of 0 … size - 1 occurs; other places are ignored."""
     xp = namespace(places)
     ordered = xp.sort(places)
-    edges = xp.searchsorted(ordered, xp.arange(size + 1, dtype=ordered.dtype, device=getattr(places, "device", None)))
+    edges = xp.searchsorted(ordered, xp.arange(size + 1, dtype=ordered.dtype, **beside(places)))
     return np.diff(_host_integers(edges))
 
 
@@ -109,7 +109,7 @@ def binned_counts(block: Block, /, *mask: Block, edges: Any) -> HostArray:
     values = xp.astype(_flat(block, mask), xp.float64)
     if bool(xp.any(xp.isnan(values))):
         raise DataError("NaN among the voxels to be counted: declare it with image.assign(nodata=float('nan')), or leave it out with where=")
-    limits = xp.asarray(np.asarray(edges, float).tolist(), dtype=xp.float64, device=getattr(block, "device", None))
+    limits = xp.asarray(np.asarray(edges, float).tolist(), dtype=xp.float64, **beside(block))
     places = xp.searchsorted(limits, values, side="right") - 1
     last = len(edges) - 2
     places = xp.where(values == limits[-1], xp.full_like(places, last), places)
@@ -160,7 +160,7 @@ def set_counts(block: Block, /, *mask: Block, sets: tuple[tuple[int, ...], ...])
     values = _flat(block, mask)
     found = [values.shape[0]]
     for members in sets:
-        inside = xp.zeros(values.shape, dtype=xp.bool)
+        inside = xp.zeros(values.shape, dtype=xp.bool, **beside(values))
         for member in members:
             inside = inside | (values == member)
         found.append(int(xp.sum(xp.astype(inside, xp.int64))))

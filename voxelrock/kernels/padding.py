@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from voxelrock.errors import ParameterError
-from voxelrock.kernels.backend import namespace
+from voxelrock.kernels.backend import beside, namespace
 from voxelrock.typing import Block
 
 MODES = ("reflect", "nearest", "mirror", "wrap")
@@ -41,6 +41,6 @@ def pad(block: Block, /, *, before: tuple[int, ...], after: tuple[int, ...], mod
         if low or high:
             length = block.shape[axis]
             indices = [_index(i, length, mode) for i in range(-low, length + high)]
-            where = xp.asarray(indices, dtype=xp.int64, device=block.device) if hasattr(block, "device") else xp.asarray(indices)
+            where = xp.asarray(indices, dtype=xp.int64, **beside(block))
             block = xp.take(block, where, axis=axis)
     return block

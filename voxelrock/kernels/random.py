@@ -20,7 +20,6 @@ Wichura 1988, "Algorithm AS 241: the percentage points of the normal distributio
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
 from enum import IntEnum
@@ -30,7 +29,7 @@ from typing import Any
 import numpy as np
 
 from voxelrock.errors import ParameterError
-from voxelrock.kernels.backend import Kernel, P, R, jit
+from voxelrock.kernels.backend import jit, kernel
 from voxelrock.typing import Block, HostArray, Triple
 
 _MASK = np.uint64(0xFFFFFFFF)
@@ -54,6 +53,7 @@ class Operation(IntEnum):
     VUGS = 8
     MICROPORES = 9
     TEXTURE = 10
+    FACETS = 11
 
 
 @dataclass(frozen=True)
@@ -83,23 +83,6 @@ class Stream:
         for name, value in (("seed", self.seed), ("operation", self.operation), ("draw", self.draw)):
             if not 0 <= value < 2**32:
                 raise ParameterError(f"{name} must lie in [0, 2**32), got {value}")
-
-
-class FieldKernel(Kernel[P, R]):
-    """A kernel without an input block: the keyword ``xp`` picks the body, not the type of the first argument."""
-
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        xp = kwargs.get("xp", np)
-        if self.device_body is not None and getattr(xp, "__name__", "") == "cupy":
-            return self.device_body(*args, **kwargs)
-        if self.host_body is not None and xp is np:
-            return self.host_body(*args, **kwargs)
-        return self.reference(*args, **kwargs)
-
-
-def field_kernel(*, cost: float, exact: bool = True, version: int = 1, workspace: float = 1.0) -> Callable[[Callable[P, R]], FieldKernel[P, R]]:
-    """Make the decorated array-API function a :class:`FieldKernel`; ``workspace`` counts in multiples of the result's bytes."""
-    return lambda reference: FieldKernel(reference, cost=cost, exact=exact, version=version, workspace=workspace)
 
 
 def check_box(start: Triple, shape: Triple) -> None:
@@ -180,7 +163,7 @@ def host_key(stream: Stream) -> HostArray:
     return np.array([stream.seed, int(stream.operation), stream.draw], dtype=np.uint64)
 
 
-@field_kernel(cost=1.5)
+@kernel(cost=1.5)
 def word_field(*, start: Triple, shape: Triple, stream: Stream, xp: Any = np, device: Any = None) -> Block:
     """The random words of a box of voxels.
 
@@ -228,7 +211,7 @@ def _fill_words(start: Triple, key: HostArray, words: HostArray, out: HostArray)
 # --- uniforms and normals ---------------------------------------------------------------------------------------------------------------
 
 
-@field_kernel(cost=3.0)
+@kernel(cost=3.0)
 def uniform_field(*, start: Triple, shape: Triple, stream: Stream, xp: Any = np, device: Any = None) -> Block:
     """Uniform random numbers in [0, 1) for a box of voxels: the upper 24 bits of each word, times 2⁻²⁴.
 
@@ -248,7 +231,7 @@ def _uniform_field_host(*, start: Triple, shape: Triple, stream: Stream, xp: Any
     return (words >> 8).astype(np.float32) * _UNIFORM_STEP
 
 
-@field_kernel(cost=4.0)
+@kernel(cost=4.0)
 def normal_field(*, start: Triple, shape: Triple, stream: Stream, xp: Any = np, device: Any = None) -> Block:
     """Standard normal random numbers for a box of voxels.
 

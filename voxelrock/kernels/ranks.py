@@ -14,7 +14,7 @@ import numpy as np
 
 from voxelrock.errors import ParameterError
 from voxelrock.extras import require
-from voxelrock.kernels.backend import jit, kernel, namespace
+from voxelrock.kernels.backend import beside, jit, kernel, namespace
 from voxelrock.kernels.median_network import median_27, median_few
 from voxelrock.kernels.rows import Rows, as_rows, check_real, inner_shape
 from voxelrock.typing import Block, HostArray, Triple
@@ -95,7 +95,7 @@ def median(block: Block, /, *, radius: Triple, footprint: str = "cube") -> Block
     window = xp.stack([block[tuple(slice(s, s + n) for s, n in zip(start, shape))] for start in starts], axis=0)
     result = xp.sort(window, axis=0)[len(starts) // 2, ...]
     if floating:
-        result = xp.where(xp.any(xp.isnan(window), axis=0), xp.asarray(math.nan, dtype=dtype, device=block.device), result)
+        result = xp.where(xp.any(xp.isnan(window), axis=0), xp.asarray(math.nan, dtype=dtype, **beside(block)), result)
     return xp.astype(result, dtype)
 
 

@@ -1,10 +1,11 @@
-"""The rules of synthetic rocks: from labels, distances and fields to phases, voxel by voxel.
+"""The rules of synthetic rocks: which grains there are, how far they grew, what became of them.
 
-Grains come from :mod:`voxelrock.kernels.spheres`, textures from :mod:`voxelrock.kernels.fields`; here each voxel is decided from their
-values at that voxel alone. What belongs to a grain (its mineral, its cement) is a table made once on the host from the grain's number.
+Grains come from :mod:`voxelrock.kernels.grains`, textures from :mod:`voxelrock.kernels.fields`. What belongs to a grain (its mineral, its
+facets) is a table made once on the host from the grain's number; what happened to a voxel afterwards (dissolution, clay) is decided from a
+texture at that voxel alone.
 
-Legend: blocks are (z, y, x); phases are uint8; a ``level`` is a threshold of a standard normal field, ``normal_quantile(fraction)`` where
-the phase should take that fraction. No rule needs a halo, and all are bitwise on every device and in every block.
+Legend: blocks are (z, y, x); phases are uint8; a *level* is a threshold of a standard normal field, ``normal_quantile(fraction)`` where
+that fraction of the voxels should lie at or below it.
 """
 
 from __future__ import annotations
@@ -14,31 +15,47 @@ from typing import Any
 
 import numpy as np
 
-from voxelrock.errors import DataError, ParameterError
+from voxelrock.errors import ParameterError
 from voxelrock.kernels.backend import jit, kernel, namespace
-from voxelrock.kernels.random import Stream, placed, uniform_field, word_field
-from voxelrock.kernels.scans import device_of
-from voxelrock.typing import Block, HostArray, Triple
+from voxelrock.kernels.grains import least_gaps
+from voxelrock.kernels.random import Operation, Stream, normal_field, normal_quantile, placed, uniform_field
+from voxelrock.kernels.spheres import SpherePack
+from voxelrock.typing import Block, HostArray
+
+Rule = tuple[int, float, float, int]
+"""(old phase or -1 for any, low, high, new phase): voxels of the old phase with low < texture ≤ high become the new one."""
+
+_SAMPLES = 72
+"""Voxels along an edge of the lattice on which the growth of grains is measured."""
 
 
-def grain_minerals(*, count: int, stream: Stream, fractions: tuple[float, ...], first: int = 1) -> HostArray:
-    """The mineral of each grain, drawn by its number.
+def level(fraction: float) -> float:
+    """The level of a standard normal field at or below which a fraction of its voxels lies; ±infinity at the ends."""
+    if not 0.0 <= fraction <= 1.0:
+        raise ParameterError(f"a fraction must lie in [0, 1], got {fraction}")
+    if fraction in (0.0, 1.0):
+        return math.inf if fraction else -math.inf
+    return normal_quantile(fraction)
+
+
+def grain_minerals(radii: HostArray, *, seed: int, fractions: tuple[float, ...], first: int = 1) -> HostArray:
+    """The mineral of each grain: drawn by its number, except that the last mineral (the heavy one) takes the smallest grains.
 
     Parameters
     ----------
-    count
-        Grains, numbered from 1.
-    stream
-        Seed, operation and draw.
+    radii
+        (n,) of the grains.
+    seed
+        0 ≤ seed < 2³².
     fractions
-        Probability of each mineral; they sum to one.
+        Share of the grains, by number, that each mineral takes; they sum to one.
     first
         Phase of the first mineral; the others follow.
 
     Returns
     -------
     HostArray
-        (count + 1,) uint8; entry 0, outside all grains, is 0. Equal bits on every platform.
+        (n,) uint8. Equal bits on every platform.
 
     Raises
     ------
@@ -49,187 +66,119 @@ def grain_minerals(*, count: int, stream: Stream, fractions: tuple[float, ...], 
         raise ParameterError(f"the fractions of minerals must be at least 0 and sum to one, got {fractions}")
     if first < 0 or first + len(fractions) > 256:
         raise ParameterError(f"{len(fractions)} minerals from phase {first} do not fit into uint8")
-    words = word_field(start=(0, 0, 0), shape=(1, 1, count + 1), stream=stream)[0, 0].astype(np.int64)
-    bounds = np.array([round(math.fsum(fractions[: i + 1]) * 2**32) for i in range(len(fractions) - 1)], dtype=np.int64)
-    table = (first + np.searchsorted(bounds, words, side="right")).astype(np.uint8)
-    table[0] = 0
-    return table
+    draws = uniform_field(start=(0, 0, 0), shape=(1, 1, radii.size), stream=Stream(seed, Operation.MINERALS))[0, 0].astype(np.float64)
+    common = math.fsum(fractions[:-1])
+    bounds = [math.fsum(fractions[: i + 1]) / common for i in range(len(fractions) - 2)] if common else []
+    minerals = first + np.searchsorted(np.array(bounds), draws, side="right")
+    small = np.argsort(radii, kind="stable")[: round(fractions[-1] * radii.size) if len(fractions) > 1 else 0]
+    minerals[small] = first + len(fractions) - 1
+    return minerals.astype(np.uint8)
 
 
-def grain_amounts(*, count: int, stream: Stream, mean: float, spread: float = 0.0) -> HostArray:
-    """A length for each grain (thickness of its cement), uniform in mean · [1 - spread, 1 + spread), drawn by its number.
+def grain_table(pack: SpherePack, *, seed: int, phases: HostArray, facets: int = 8, cut: float = 0.7) -> HostArray:
+    """The table of :func:`voxelrock.kernels.grains.grains`: the spheres of a pack, cut by facets in random directions.
+
+    Parameters
+    ----------
+    pack
+        The spheres.
+    seed
+        Of the facets.
+    phases
+        (n,) the phase of each grain.
+    facets
+        Facets of each grain; 0 leaves spheres.
+    cut
+        Facets lie between this share of the radius and the whole from the centre, evenly.
 
     Returns
     -------
     HostArray
-        (count,) float64, in the unit of the mean, for :meth:`voxelrock.kernels.spheres.SpherePack.grown`.
+        (n, 5 + 4 facets) float64. Equal bits on every platform.
+    """
+    n = pack.radii.size
+    stream = Stream(seed, Operation.FACETS)
+    normals = normal_field(start=(0, 0, 0), shape=(n, facets, 3), stream=stream).astype(np.float64)
+    squares = normals * normals
+    normals /= np.sqrt(squares[..., 0] + squares[..., 1] + squares[..., 2])[..., None]
+    draws = uniform_field(start=(0, 0, 0), shape=(n, facets, 1), stream=Stream(seed, Operation.FACETS, 1)).astype(np.float64)
+    heights = pack.radii[:, None, None] * (cut + (1.0 - cut) * draws)
+    planes = np.concatenate([normals, heights], axis=-1).reshape(n, 4 * facets)
+    return np.column_stack([pack.table, phases.astype(np.float64), planes])
+
+
+def gap_bounds(table: HostArray, *, period: tuple[float, float, float], shares: tuple[float, ...]) -> tuple[float, ...]:
+    """How far grains must grow (negative: shrink) to fill the given shares of their cell.
+
+    Measured on 72³ points of the cell: 0.4 million gaps, sorted.
+
+    Returns
+    -------
+    tuple of float
+        In the unit of the table. Equal bits on every platform.
 
     Raises
     ------
     ParameterError
-        If the mean is negative or the spread lies outside [0, 1].
+        If a share lies outside [0, 1], or the grains cannot fill it without growing by more than the greatest radius.
     """
-    if not (mean >= 0 and 0.0 <= spread <= 1.0):
-        raise ParameterError(f"amounts need mean >= 0 and 0 <= spread <= 1, got mean={mean}, spread={spread}")
-    draws = uniform_field(start=(0, 0, 1), shape=(1, 1, count), stream=stream)[0, 0].astype(np.float64)
-    return mean * (1.0 + spread * (2.0 * draws - 1.0))
+    if not all(0.0 <= share <= 1.0 for share in shares):
+        raise ParameterError(f"shares must lie in [0, 1], got {shares}")
+    z, y, x = (edge / _SAMPLES for edge in period)
+    gaps, _ = least_gaps(start=(0, 0, 0), shape=(_SAMPLES,) * 3, table=table, spacing=(z, y, x), period=period, limit=float(np.max(table[:, 3])))
+    ordered = np.sort(gaps, axis=None)
+    found = tuple(float(ordered[round(share * (ordered.size - 1))]) for share in shares)
+    if math.inf in found:
+        raise ParameterError("the grains are too far apart to fill so much of their cell")
+    return found
 
 
-def _phase(value: int, block: Block) -> Block:
-    xp = namespace(block)
-    return xp.asarray(value, dtype=xp.uint8, **placed(device_of(block)))
-
-
-@kernel(cost=1.5, workspace=2.0)
-def sandstone(grains: Block, cemented: Block, /, *, minerals: HostArray, cement: int) -> Block:
-    """Grains with overgrowth.
+@kernel(cost=3.0, workspace=2.0)
+def altered(phases: Block, texture: Block, /, *, rules: tuple[Rule, ...]) -> Block:
+    """Turn phases into others where a texture says so: dissolution, clay in pores, vugs.
 
     Parameters
     ----------
-    grains
-        Number of the grain that covers each voxel, 0 = none (``spheres`` of the pack).
-    cemented
-        The same for the grains with their cement (``spheres`` of the grown pack).
-    minerals
-        Phase of each grain, (count + 1,) uint8 on the host (:func:`grain_minerals`).
-    cement
-        Phase of the cement.
+    phases
+        uint8.
+    texture
+        float32.
+    rules
+        (old, low, high, new): a voxel of phase ``old`` (-1 for any) with low < texture ≤ high becomes ``new``. The first rule that fits
+        decides; all see the phases as they came.
 
     Returns
     -------
     Block
-        uint8: the grain's mineral; the cement where only the grown grains reach; else 0, pore.
-
-    Raises
-    ------
-    DataError
-        If a grain has no mineral.
+        uint8. Bitwise on every device and in every block; no halo.
     """
-    xp = namespace(grains)
-    if grains.size and int(xp.max(grains)) >= len(minerals):
-        raise _no_mineral(len(minerals))
-    table = xp.asarray(minerals, **placed(device_of(grains)))
-    mineral = xp.reshape(xp.take(table, xp.astype(xp.reshape(grains, (-1,)), xp.int64), axis=0), grains.shape)
-    around = xp.where(cemented > 0, _phase(cement, grains), _phase(0, grains))
-    return xp.where(grains > 0, mineral, around)
+    xp = namespace(phases)
+    place = placed(None if xp is np or not hasattr(phases, "device") else phases.device)
+    result = phases
+    for old, low, high, new in reversed(rules):
+        fits = (texture > float(np.float32(low))) & (texture <= float(np.float32(high)))
+        if old >= 0:
+            fits = fits & (phases == old)
+        result = xp.where(fits, xp.asarray(new, dtype=xp.uint8, **place), result)
+    return result
 
 
-def _no_mineral(count: int) -> DataError:
-    return DataError(f"a grain's number lies beyond the table of {count - 1} minerals")
-
-
-@sandstone.host
-def _sandstone_host(grains: Block, cemented: Block, /, *, minerals: HostArray, cement: int) -> Block:
-    out = np.empty(grains.shape, dtype=np.uint8)
-    if not _cement(grains, cemented, minerals, np.uint8(cement), out):
-        raise _no_mineral(len(minerals))
+@altered.host
+def _altered_host(phases: HostArray, texture: HostArray, /, *, rules: tuple[Rule, ...]) -> HostArray:
+    out = phases.copy()
+    numbers = np.array([(old, new) for old, _, _, new in rules], dtype=np.int64).reshape(-1, 2)
+    levels = np.array([(low, high) for _, low, high, _ in rules], dtype=np.float32).reshape(-1, 2)
+    _alter(phases, texture, numbers, levels, out)
     return out
 
 
 @jit
-def _cement(grains: HostArray, cemented: HostArray, minerals: HostArray, cement: Any, out: HostArray) -> bool:
+def _alter(phases: HostArray, texture: HostArray, numbers: HostArray, levels: HostArray, out: HostArray) -> Any:
     for z in range(out.shape[0]):
         for y in range(out.shape[1]):
             for x in range(out.shape[2]):
-                grain = grains[z, y, x]
-                if grain >= minerals.shape[0]:
-                    return False
-                if grain > 0:
-                    out[z, y, x] = minerals[grain]
-                else:
-                    out[z, y, x] = cement if cemented[z, y, x] > 0 else 0
-    return True
-
-
-@kernel(cost=3.0, workspace=2.0)
-def carbonate(grains: Block, vugs: Block, texture: Block, /, *, vug_level: float, micro_level: float, phases: Triple = (0, 1, 2)) -> Block:
-    """Grains in a partly microporous matrix, dissolved into vugs.
-
-    Parameters
-    ----------
-    grains
-        Number of the grain that covers each voxel, 0 = none.
-    vugs
-        A coarse Gaussian field; a vug is where it lies at or below ``vug_level``, through grains and matrix alike.
-    texture
-        A fine Gaussian field; between grains, microporous matrix is where it lies at or below ``micro_level``.
-    vug_level, micro_level
-        Thresholds of the fields.
-    phases
-        Of pore, grain and microporous matrix.
-
-    Returns
-    -------
-    Block
-        uint8.
-    """
-    xp = namespace(grains)
-    pore, grain, micro = (_phase(value, grains) for value in phases)
-    between = xp.where(texture <= micro_level, micro, pore)
-    return xp.where(vugs <= vug_level, pore, xp.where(grains > 0, grain, between))
-
-
-@kernel(cost=2.0, workspace=2.0)
-def tight(pores: Block, texture: Block, /, *, pore_level: float, clay_level: float, phases: Triple = (0, 1, 2)) -> Block:
-    """A matrix with few pores and patches of microporous clay.
-
-    Parameters
-    ----------
-    pores
-        A Gaussian field; pore is where it lies at or below ``pore_level`` (porosity 0.03: ``normal_quantile(0.03)``).
-    texture
-        A Gaussian field of another draw; clay is where it lies at or below ``clay_level`` and there is no pore.
-    pore_level, clay_level
-        Thresholds of the fields.
-    phases
-        Of pore, matrix and clay.
-
-    Returns
-    -------
-    Block
-        uint8.
-    """
-    xp = namespace(pores)
-    pore, matrix, clay = (_phase(value, pores) for value in phases)
-    return xp.where(pores <= pore_level, pore, xp.where(texture <= clay_level, clay, matrix))
-
-
-@kernel(cost=1.0, workspace=1.0)
-def plug(phases: Block, /, *, start: Triple, center: tuple[float, float], radius: float, spacing: tuple[float, float], outside: int) -> Block:
-    """Cut a cylinder along z out of a rock.
-
-    Parameters
-    ----------
-    phases
-        uint8.
-    start
-        Global index of the first voxel.
-    center
-        Axis (y, x) relative to the centre of voxel (0, 0), in the unit of the spacing.
-    radius
-        Of the cylinder; a voxel belongs to it when its centre lies at most this far from the axis.
-    spacing
-        Edges of a voxel along (y, x).
-    outside
-        Phase of the air around the plug.
-
-    Returns
-    -------
-    Block
-        uint8.
-
-    Raises
-    ------
-    ParameterError
-        If the radius is negative or a spacing is not positive.
-    """
-    if not (radius >= 0 and min(spacing) > 0):
-        raise ParameterError(f"a plug needs radius >= 0 and spacing > 0, got radius={radius}, spacing={spacing}")
-    xp, where = namespace(phases), placed(device_of(phases))
-    squares: list[Any] = []
-    for axis, middle, step in zip((1, 2), center, spacing):
-        index = xp.arange(start[axis], start[axis] + phases.shape[axis], dtype=xp.int64, **where)
-        offset = xp.astype(index, xp.float64) * float(step) - float(middle)
-        squares.append(offset * offset)
-    inside = squares[0][:, None] + squares[1][None, :] <= radius * radius
-    return xp.where(inside[None, :, :], phases, _phase(outside, phases))
+                for r in range(numbers.shape[0]):
+                    fits = numbers[r, 0] < 0 or numbers[r, 0] == phases[z, y, x]
+                    if fits and levels[r, 0] < texture[z, y, x] <= levels[r, 1]:
+                        out[z, y, x] = numbers[r, 1]
+                        break

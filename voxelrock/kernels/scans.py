@@ -1,11 +1,12 @@
 """What a scanner does to a rock, one step at a time: grey levels, partial volume, cupping, noise, rings, rounding.
 
-A scan is the chain, in this order: :func:`grey_levels` of the phases (on a lattice ``factor`` times finer where partial volume is asked
-for), :func:`partial_volume`, a Gaussian point spread (``kernels.convolution.gaussian``), :func:`cupping`, :func:`noise`, :func:`rings`,
-:func:`quantize`. Noise is drawn after the blur, so its standard deviation is that of the voxels seen, and contrast over noise means what it says.
+A scan is the chain, in this order: :func:`grey_levels` of the phases, partial volume (``kernels.coarsening.coarse_mean``), a Gaussian point
+spread (``kernels.convolution.gaussian``), :func:`cupping`, :func:`noise`, :func:`rings`, :func:`quantize`. Noise is drawn after the
+blur, so its standard deviation is that of the voxels seen, and contrast over noise means what it says.
 
-Legend: blocks are (z, y, x), float32 unless said otherwise; ``start`` is the global index of a block's first voxel; ``center`` is the
-(y, x) of the axis of rotation in voxels, which runs along z. No step needs a halo, and all are bitwise on every device and in every block.
+Legend: blocks are (z, y, x), float32 unless said otherwise; ``start`` is the global index of a block's first voxel (callers that also name
+its shape and namespace are not refused); ``center`` is the (y, x) of the axis of rotation, which runs along z, relative to the centre of
+voxel (0, 0) and in the unit of ``spacing``, the edges of a voxel along (y, x). No step needs a halo, and all are bitwise on every device and in every block.
 
 Sources: Ketcham & Carlson 2001, "Acquisition, optimization and interpretation of X-ray computed tomographic imagery",
 doi:10.1016/S0098-3004(00)00116-3; Sijbers & Postnov 2004, "Reduction of ring artefacts in high resolution micro-CT reconstructions",
@@ -40,16 +41,16 @@ def _table(values: HostArray, block: Block) -> Block:
 # --- phases to grey -----------------------------------------------------------------------------------------------------------------------
 
 
-@kernel(cost=1.0, workspace=4.0)
+@kernel(cost=1.0, workspace=8.0)
 def grey_levels(phases: Block, /, *, levels: tuple[float, ...]) -> Block:
     """Give each phase its grey level.
 
     Parameters
     ----------
     phases
-        Integers, each at least 0 and below the number of levels.
+        Booleans or integers, each at least 0.
     levels
-        Grey level of phase 0, 1, ….
+        Grey level of phase 0, 1, …; NaN for a phase that has none.
 
     Returns
     -------
@@ -62,26 +63,35 @@ def grey_levels(phases: Block, /, *, levels: tuple[float, ...]) -> Block:
         If a phase has no level.
     """
     xp = namespace(phases)
-    if phases.size and (int(xp.min(phases)) < 0 or int(xp.max(phases)) >= len(levels)):
-        raise _no_level(int(xp.min(phases)), int(xp.max(phases)), len(levels))
     flat = xp.astype(xp.reshape(phases, (-1,)), xp.int64)
-    return xp.reshape(xp.take(_table(np.array(levels, dtype=np.float32), phases), flat, axis=0), phases.shape)
+    table = np.array(levels, dtype=np.float32)
+    if phases.size and (int(xp.min(flat)) < 0 or int(xp.max(flat)) >= len(levels)):
+        outside = int(xp.min(flat)) if int(xp.min(flat)) < 0 else int(xp.max(flat))
+        raise _no_level(outside, table)
+    grey = xp.take(_table(table, phases), flat, axis=0)
+    missing = grey != grey
+    if bool(xp.any(missing)):
+        raise _no_level(int(xp.max(xp.where(missing, flat, xp.zeros_like(flat)))), table)
+    return xp.reshape(grey, phases.shape)
 
 
 @grey_levels.host
 def _grey_levels_host(phases: Block, /, *, levels: tuple[float, ...]) -> Block:
-    out = np.empty(phases.shape, dtype=np.float32)
-    if not _look_up(phases, np.array(levels, dtype=np.float32), out):
-        raise _no_level(int(phases.min()), int(phases.max()), len(levels))
+    out, table = np.empty(phases.shape, dtype=np.float32), np.array(levels, dtype=np.float32)
+    labels = phases.view(np.uint8) if phases.dtype == np.bool_ else phases
+    if not _look_up(labels, table, out):
+        return grey_levels.reference(phases, levels=levels)  # which says what is missing
     return out
 
 
-def _no_level(low: int, high: int, count: int) -> DataError:
-    return DataError(f"phases from {low} to {high} need grey levels, but levels are given for 0 to {count - 1} only")
+def _no_level(phase: int, table: HostArray) -> DataError:
+    known = ", ".join(str(k) for k in np.flatnonzero(table == table)[:20])
+    return DataError(f"phase {phase} has no grey level; levels are given for {known}")
 
 
 @jit
 def _look_up(phases: HostArray, levels: HostArray, out: HostArray) -> bool:
+    good = True
     for z in range(out.shape[0]):
         for y in range(out.shape[1]):
             for x in range(out.shape[2]):
@@ -89,83 +99,37 @@ def _look_up(phases: HostArray, levels: HostArray, out: HostArray) -> bool:
                 if phase < 0 or phase >= levels.shape[0]:
                     return False
                 out[z, y, x] = levels[phase]
-    return True
-
-
-@kernel(cost=1.0, workspace=0.5)
-def partial_volume(grey: Block, /, *, factor: int) -> Block:
-    """Average ``factor``³ fine voxels into each voxel: what a detector sees at the border of two phases.
-
-    Parameters
-    ----------
-    grey
-        float32, each axis a multiple of the factor.
-    factor
-        Fine voxels along an edge, at least 1.
-
-    Returns
-    -------
-    Block
-        float32, ``factor`` times smaller along each axis. The sum runs in C order of the fine voxels.
-
-    Raises
-    ------
-    ParameterError
-        If the factor is below 1 or does not divide the block.
-    """
-    xp = namespace(grey)
-    _check_factor(grey, factor)
-    total = xp.zeros(tuple(n // factor for n in grey.shape), dtype=xp.float32, **placed(device_of(grey)))
-    for z in range(factor):
-        for y in range(factor):
-            for x in range(factor):
-                total = total + grey[z::factor, y::factor, x::factor]
-    return total * float(np.float32(1.0 / factor**3))
-
-
-def _check_factor(grey: Block, factor: int) -> None:
-    if factor < 1 or any(n % factor for n in grey.shape):
-        raise ParameterError(f"the factor must be at least 1 and divide the block, got {factor} for {tuple(grey.shape)}")
-
-
-@partial_volume.host
-def _partial_volume_host(grey: Block, /, *, factor: int) -> Block:
-    _check_factor(grey, factor)
-    out = np.empty(tuple(n // factor for n in grey.shape), dtype=np.float32)
-    _average(np.asarray(grey, dtype=np.float32), factor, np.float32(1.0 / factor**3), out)
-    return out
-
-
-@jit
-def _average(grey: HostArray, factor: int, weight: Any, out: HostArray) -> None:
-    for z in range(out.shape[0]):
-        for y in range(out.shape[1]):
-            for x in range(out.shape[2]):
-                total = np.float32(0.0)
-                for dz in range(factor):
-                    for dy in range(factor):
-                        row = grey[z * factor + dz, y * factor + dy]
-                        for dx in range(factor):
-                            total += row[x * factor + dx]
-                out[z, y, x] = total * weight
+                good &= out[z, y, x] == out[z, y, x]
+    return good
 
 
 # --- artefacts ------------------------------------------------------------------------------------------------------------------------------
 
 
-def _radius_squared(grey: Block, start: Triple, center: Center) -> Block:
+def _radius_squared(grey: Block, start: Triple, center: Center, spacing: Center) -> Block:
     """Squared distance from the axis, (y, x), float64."""
     xp, where = namespace(grey), placed(device_of(grey))
     axes = []
     for axis in (1, 2):
         index = xp.arange(start[axis], start[axis] + grey.shape[axis], dtype=xp.int64, **where)
-        offset = xp.astype(index, xp.float64) - float(center[axis - 1])
+        offset = xp.astype(index, xp.float64) * float(spacing[axis - 1]) - float(center[axis - 1])
         axes.append(offset * offset)
     return axes[0][:, None] + axes[1][None, :]
 
 
 @kernel(cost=1.0, workspace=1.0)
-def cupping(grey: Block, /, *, start: Triple, center: Center, radius: float, coefficients: tuple[float, ...], air: float = 0.0) -> Block:
+def cupping(
+    grey: Block,
+    /,
+    *,
+    start: Triple,
+    center: Center,
+    radius: float,
+    coefficients: tuple[float, ...],
+    air: float = 0.0,
+    spacing: Center = (1.0, 1.0),
+    **_: Any,
+) -> Block:
     """Beam hardening: grey above air times an even polynomial of the distance from the axis.
 
     The factor is Σ cₖ (r / radius)²ᵏ, with r cut at the radius; :func:`cupping_coefficients` gives the usual parabola.
@@ -174,10 +138,10 @@ def cupping(grey: Block, /, *, start: Triple, center: Center, radius: float, coe
     ----------
     grey
         float32.
-    start, center
+    start, center, spacing
         As in the module's legend.
     radius
-        Where the polynomial ends, in voxels.
+        Where the polynomial ends, in the unit of the spacing.
     coefficients
         c₀, c₁, ….
     air
@@ -196,7 +160,7 @@ def cupping(grey: Block, /, *, start: Triple, center: Center, radius: float, coe
     if not (math.isfinite(radius) and radius > 0):
         raise ParameterError(f"the radius must be finite and greater than 0, got {radius}")
     xp = namespace(grey)
-    ratio = _radius_squared(grey, start, center) / (radius * radius)
+    ratio = _radius_squared(grey, start, center, spacing) / (radius * radius)
     ratio = xp.where(ratio < 1.0, ratio, xp.ones_like(ratio))
     factor = xp.zeros_like(ratio)
     for c in reversed(coefficients):
@@ -210,7 +174,7 @@ def cupping_coefficients(depth: float) -> tuple[float, float]:
 
 
 @kernel(cost=7.0, workspace=2.0)
-def noise(grey: Block, /, *, start: Triple, stream: Stream, std: float, length: Lengths = (1.0, 1.0, 1.0)) -> Block:
+def noise(grey: Block, /, *, start: Triple, stream: Stream, std: float, length: Lengths = (1.0, 1.0, 1.0), **_: Any) -> Block:
     """Add correlated Gaussian noise.
 
     Parameters
@@ -245,7 +209,19 @@ def noise(grey: Block, /, *, start: Triple, stream: Stream, std: float, length: 
 
 
 @kernel(cost=1.0, workspace=1.0)
-def rings(grey: Block, /, *, start: Triple, center: Center, stream: Stream, amplitude: float, width: float = 1.0, density: float = 1.0) -> Block:
+def rings(
+    grey: Block,
+    /,
+    *,
+    start: Triple,
+    center: Center,
+    stream: Stream,
+    amplitude: float,
+    width: float = 1.0,
+    density: float = 1.0,
+    spacing: Center = (1.0, 1.0),
+    **_: Any,
+) -> Block:
     """Add rings about the axis: the trace of detector columns that answer differently.
 
     Ring i reaches from i to i + 1 widths. Its offset, the same along z, is a normal number that belongs to i, times the amplitude; a share
@@ -255,14 +231,14 @@ def rings(grey: Block, /, *, start: Triple, center: Center, stream: Stream, ampl
     ----------
     grey
         float32.
-    start, center
+    start, center, spacing
         As in the module's legend.
     stream
         Seed, operation and draw; the next draw is used too.
     amplitude
         Standard deviation of the offsets, in grey levels.
     width
-        Of a ring, in voxels.
+        Of a ring, in the unit of the spacing.
     density
         Probability that a ring is affected, 0 to 1.
 
@@ -281,7 +257,7 @@ def rings(grey: Block, /, *, start: Triple, center: Center, stream: Stream, ampl
     if 0 in grey.shape:
         return grey
     xp = namespace(grey)
-    ring = xp.astype(xp.floor(xp.sqrt(_radius_squared(grey, start, center)) / float(width)), xp.int64)
+    ring = xp.astype(xp.floor(xp.sqrt(_radius_squared(grey, start, center, spacing)) / float(width)), xp.int64)
     first = int(xp.min(ring))
     row: Any = {"start": (0, 0, first), "shape": (1, 1, int(xp.max(ring)) - first + 1)}
     offsets = normal_field(stream=stream, **row)[0, 0] * np.float32(amplitude)

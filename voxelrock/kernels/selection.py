@@ -9,7 +9,7 @@ import numpy as np
 
 from voxelrock.errors import DataError
 from voxelrock.geometry import Region
-from voxelrock.kernels.backend import kernel, namespace
+from voxelrock.kernels.backend import beside, kernel, namespace
 from voxelrock.typing import Block, HostArray, Triple
 
 
@@ -51,7 +51,7 @@ def blanked(block: Block, /, *, nodata: float, dtype: str) -> Block:
     values = xp.astype(block, getattr(xp, dtype))
     if math.isnan(nodata):
         return values
-    return xp.where(block != nodata, values, xp.asarray(math.nan, dtype=values.dtype, device=getattr(block, "device", None)))
+    return xp.where(block != nodata, values, xp.asarray(math.nan, dtype=values.dtype, **beside(block)))
 
 
 @kernel(cost=0.7, workspace=1.0)
@@ -74,7 +74,7 @@ def within(block: Block, /, *, low: float | None, high: float | None) -> Block:
             raise DataError("a threshold is NaN")
         side = _compare(xp, block, bound, above)
         result = side if result is None else result & side
-    return xp.ones(block.shape, dtype=xp.bool) if result is None else result
+    return xp.ones(block.shape, dtype=xp.bool, **beside(block)) if result is None else result
 
 
 def _compare(xp: Any, block: Block, bound: float, above: bool) -> Block:
@@ -94,18 +94,18 @@ def _compare(xp: Any, block: Block, bound: float, above: bool) -> Block:
     info = xp.iinfo(dtype)
     if above:
         if bound > info.max:
-            return xp.zeros(block.shape, dtype=xp.bool)
-        return block >= max(math.ceil(bound), int(info.min)) if bound > -math.inf else xp.ones(block.shape, dtype=xp.bool)
+            return xp.zeros(block.shape, dtype=xp.bool, **beside(block))
+        return block >= max(math.ceil(bound), int(info.min)) if bound > -math.inf else xp.ones(block.shape, dtype=xp.bool, **beside(block))
     if bound < info.min:
-        return xp.zeros(block.shape, dtype=xp.bool)
-    return block <= min(math.floor(bound), int(info.max)) if bound < math.inf else xp.ones(block.shape, dtype=xp.bool)
+        return xp.zeros(block.shape, dtype=xp.bool, **beside(block))
+    return block <= min(math.floor(bound), int(info.max)) if bound < math.inf else xp.ones(block.shape, dtype=xp.bool, **beside(block))
 
 
 @kernel(cost=1.5, workspace=1.0)
 def member(block: Block, /, *, values: tuple[float, ...]) -> Block:
     """True where the voxel equals one of the values."""
     xp = namespace(block)
-    result = xp.zeros(block.shape, dtype=xp.bool)
+    result = xp.zeros(block.shape, dtype=xp.bool, **beside(block))
     for value in values:
         result = result | (block == value)
     return result
@@ -125,7 +125,7 @@ def chosen(block: Block, condition: Block, /, *, other: Any, dtype: str) -> Bloc
     """The block where the condition holds, ``other`` elsewhere."""
     xp = namespace(block)
     target = getattr(xp, dtype)
-    return xp.where(condition, xp.astype(block, target), xp.asarray(other, dtype=target, device=getattr(block, "device", None)))
+    return xp.where(condition, xp.astype(block, target), xp.asarray(other, dtype=target, **beside(block)))
 
 
 @kernel(cost=1.0, workspace=1.0)

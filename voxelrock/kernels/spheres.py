@@ -1,13 +1,12 @@
 """The voxels of spheres, computed block by block from a short list.
 
-Legend: a pack is a short list of spheres on the host (:class:`SpherePack`); lengths are in any one physical unit, relative to the centre of
-voxel (0, 0, 0), so voxel (z, y, x) has its centre at (z, y, x) · spacing. With a ``period`` the pack repeats without end. A block visits
-the spheres near it only, each within its own bounding box: the cost follows the volume of the spheres in the block.
+Legend: a *table* is a short list on the host, one row for each sphere, in its last two axes: z, y, x, radius. Lengths are in any one
+physical unit, relative to the centre of voxel (0, 0, 0), so voxel (z, y, x) has its centre at (z, y, x) · spacing. With a ``period`` the
+list repeats without end. A block visits the spheres near it only, each within its own bounding box: the cost follows the volume of the
+spheres in the block.
 
-All rules are free of order (a least value, ties by the least sphere number) and use + - * / and square roots in a fixed order, in float64:
-all bodies, blocks and platforms agree bit for bit.
-
-Source: Aurenhammer 1987, "Power diagrams: properties, algorithms and applications", doi:10.1137/0216006.
+All rules are free of order (a least value, ties by the least row) and use + - * / and square roots in a fixed order, in float64: all
+bodies, blocks and platforms agree bit for bit.
 """
 
 from __future__ import annotations
@@ -20,14 +19,12 @@ from typing import Any
 import numpy as np
 
 from voxelrock.errors import ParameterError
-from voxelrock.kernels.backend import jit
-from voxelrock.kernels.random import check_box, field_kernel, placed
+from voxelrock.kernels.backend import jit, kernel
+from voxelrock.kernels.random import check_box, placed
 from voxelrock.typing import Block, HostArray, Triple
 
 Lengths = tuple[float, float, float]
-
-_SLACK = 1.0 + 1e-12
-"""Keeps what rounding could make relevant; the exact test decides."""
+Window = tuple[slice, slice, slice]
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,9 +70,10 @@ class SpherePack:
             raise ParameterError("a fraction needs a period: the volume of the cell")
         return volume(self.radii) / (self.period[0] * self.period[1] * self.period[2])
 
-    def grown(self, amount: float | HostArray) -> SpherePack:
-        """The same spheres with radii larger by one amount, or by one for each sphere: cement around grains."""
-        return SpherePack(self.centers, self.radii + amount, self.period)
+    @property
+    def table(self) -> HostArray:
+        """(n, 4) float64: z, y, x, radius."""
+        return np.column_stack([self.centers, self.radii])
 
 
 def volume(radii: HostArray) -> float:
@@ -83,205 +81,163 @@ def volume(radii: HostArray) -> float:
     return 4.0 / 3.0 * math.pi * math.fsum(radii * radii * radii)
 
 
-# --- voxels of a pack ---------------------------------------------------------------------------------------------------------------------
+# --- the spheres near a block ---------------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, eq=False)
-class _Near:
-    """The spheres (images included) near a block: centres and radii (m, 4), numbers (m,) from 1, and boxes of voxels (m, 3, 2)."""
+class Near:
+    """The spheres (images included) near a block: centres (m, 3), rows of the table (m,) and boxes of voxels (m, 3, 2)."""
 
-    balls: HostArray
-    numbers: HostArray
+    centers: HostArray
+    rows: HostArray
     boxes: HostArray
 
-    def windows(self) -> Iterator[tuple[HostArray, float, int, tuple[slice, slice, slice]]]:
-        for ball, number, box in zip(self.balls, self.numbers, self.boxes):
-            yield ball[:3], float(ball[3]), int(number), (slice(*box[0]), slice(*box[1]), slice(*box[2]))
+    def windows(self) -> Iterator[tuple[HostArray, int, Window]]:
+        for center, row, box in zip(self.centers, self.rows, self.boxes):
+            yield center, int(row), (slice(*box[0]), slice(*box[1]), slice(*box[2]))
 
 
-def _near(pack: SpherePack, start: Triple, shape: Triple, spacing: Lengths, margin: float) -> _Near:
+def rows_of(table: HostArray) -> HostArray:
+    """(n, columns), whatever axes of length one a delivered table has in front."""
+    return np.ascontiguousarray(np.asarray(table, dtype=np.float64).reshape(-1, table.shape[-1]))
+
+
+def near(table: HostArray, period: Lengths | None, start: Triple, shape: Triple, spacing: Lengths, margin: float) -> Near:
+    """The spheres, grown by ``margin``, that may cover voxels of a block."""
     check_box(start, shape)
     if not all(math.isfinite(step) and step > 0 for step in spacing):
         raise ParameterError(f"the spacing must be finite and greater than 0, got {spacing}")
-    reach = pack.radii + margin
-    per_axis = [list(_shifts(pack, axis, start[axis], shape[axis], spacing[axis], reach)) for axis in range(3)]
+    centers, reach = table[:, :3], np.maximum(table[:, 3] + margin, 0.0)
+    edges: list[float | None] = [None] * 3 if period is None else list(period)
+    per_axis = [list(_shifts(centers[:, i], reach, edges[i], (start[i] - 1) * spacing[i], (start[i] + shape[i]) * spacing[i])) for i in range(3)]
     parts = [
         (np.array([sz, sy, sx]), np.flatnonzero(near_z & near_y & near_x))
         for sz, near_z in per_axis[0]
         for sy, near_y in per_axis[1]
         for sx, near_x in per_axis[2]
+        if 0 not in shape
     ]
-    index = np.concatenate([found for _, found in parts] or [np.empty(0, np.int64)])
-    centers = np.concatenate([pack.centers[found] + shift for shift, found in parts] or [np.empty((0, 3))])
+    rows = np.concatenate([found for _, found in parts] or [np.empty(0, np.int64)])
+    moved = np.concatenate([centers[found] + shift for shift, found in parts] or [np.empty((0, 3))])
     first, step, count = np.array(start), np.array(spacing), np.array(shape)
-    low = np.floor((centers - reach[index, None]) / step) - 1 - first
-    high = np.ceil((centers + reach[index, None]) / step) + 2 - first
+    low = np.floor((moved - reach[rows, None]) / step) - 1 - first
+    high = np.ceil((moved + reach[rows, None]) / step) + 2 - first
     boxes = np.stack([np.clip(low, 0, count), np.clip(high, 0, count)], axis=-1).astype(np.int64)
-    return _Near(np.column_stack([centers, pack.radii[index]]), (index + 1).astype(np.int32), boxes)
+    return Near(moved, rows.astype(np.int32), boxes)
 
 
-def _shifts(pack: SpherePack, axis: int, start: int, count: int, step: float, reach: HostArray) -> Iterator[tuple[float, HostArray]]:
-    """Along one axis: the whole periods that bring spheres near the block, and which spheres."""
-    centers, low, high = pack.centers[:, axis], (start - 1) * step, (start + count) * step
-    if centers.size == 0 or count == 0:
+def _shifts(centers: HostArray, reach: HostArray, edge: float | None, low: float, high: float) -> Iterator[tuple[float, HostArray]]:
+    """Along one axis: the whole periods that bring spheres between ``low`` and ``high``, and which spheres."""
+    if centers.size == 0:
         return
     first = last = 0
-    if pack.period is not None:
-        edge = pack.period[axis]
+    if edge is not None:
         first = math.floor((low - float(np.max(centers + reach))) / edge)
         last = math.ceil((high - float(np.min(centers - reach))) / edge)
     for k in range(first, last + 1):
-        shift = 0.0 if pack.period is None else k * pack.period[axis]
+        shift = 0.0 if edge is None else k * edge
         near = (centers + shift + reach >= low) & (centers + shift - reach <= high)
         if np.any(near):
             yield shift, near
 
 
-def _positions(start: Triple, shape: Triple, spacing: Lengths, xp: Any, device: Any) -> list[Block]:
+def positions(start: Triple, shape: Triple, spacing: Lengths, xp: Any, device: Any) -> tuple[Block, Block, Block]:
     """Positions of the voxels along each axis."""
     axes = [xp.arange(o, o + n, dtype=xp.int64, **placed(device)) for o, n in zip(start, shape)]
-    return [xp.astype(axis, xp.float64) * float(step) for axis, step in zip(axes, spacing)]
+    z, y, x = (xp.astype(axis, xp.float64) * float(step) for axis, step in zip(axes, spacing))
+    return z, y, x
 
 
-def _distance_squared(positions: list[Block], center: HostArray, window: tuple[slice, slice, slice]) -> Block:
-    dz, dy, dx = (positions[i][window[i]] - float(center[i]) for i in range(3))
-    return (dz * dz)[:, None, None] + (dy * dy)[None, :, None] + (dx * dx)[None, None, :]
+def offsets(at: tuple[Block, Block, Block], center: HostArray, window: Window) -> tuple[Block, Block, Block]:
+    """From the centre to the voxels of a window, axis by axis, ready to broadcast."""
+    dz, dy, dx = (at[i][window[i]] - float(center[i]) for i in range(3))
+    return dz[:, None, None], dy[None, :, None], dx[None, None, :]
 
 
-@field_kernel(cost=8.0, workspace=2.0)
-def spheres(*, start: Triple, shape: Triple, pack: SpherePack, spacing: Lengths = (1.0, 1.0, 1.0), xp: Any = np, device: Any = None) -> Block:
-    """Number the sphere that covers each voxel's centre.
+# --- spheres ----------------------------------------------------------------------------------------------------------------------------------
 
-    A sphere covers a centre at distance d when d² ≤ R². Of several, the one of least d² - R² counts (the cell of the power diagram, so
-    overlapping spheres meet in the plane through the circle where their surfaces cross), and of equal ones that of the least number.
+
+@kernel(cost=4.0, workspace=1.0)
+def covered(
+    *,
+    start: Triple,
+    shape: Triple,
+    table: HostArray,
+    spacing: Lengths = (1.0, 1.0, 1.0),
+    period: Lengths | None = None,
+    inside: bool = True,
+    xp: Any = np,
+    device: Any = None,
+) -> Block:
+    """Whether a sphere covers each voxel's centre: at distance d from its centre, d² ≤ R².
 
     Parameters
     ----------
     start, shape
         Global index of the first voxel and number of voxels, (z, y, x).
-    pack
-        The spheres, on the host.
+    table
+        (…, n, 4): z, y, x, radius.
     spacing
-        Edges of a voxel along (z, y, x), in the unit of the pack.
+        Edges of a voxel along (z, y, x), in the unit of the table.
+    period
+        Edges of the cell that repeats, or None.
+    inside
+        The value of covered voxels.
     xp, device
         Array namespace and its device.
 
     Returns
     -------
     Block
-        int32 of ``shape``: 0 = outside all spheres, else 1 + the sphere's index in the pack (all images of a sphere alike). Bitwise on
-        every device and in every block; no halo. Memory: the result and a float64 block; the spheres near the block.
+        bool of ``shape``. Bitwise on every device and in every block; no halo. Memory: the result and the spheres near the block.
 
     Raises
     ------
     ParameterError
         If the spacing is not positive or the box leaves [-2³¹, 2³¹).
     """
-    near = _near(pack, start, shape, spacing, 0.0)
-    where = placed(device)
-    labels, best = xp.zeros(shape, dtype=xp.int32, **where), xp.full(shape, math.inf, dtype=xp.float64, **where)
-    positions = _positions(start, shape, spacing, xp, device)
-    for center, radius, number, window in near.windows():
-        depth = _distance_squared(positions, center, window) - radius * radius
-        label, least = labels[window], best[window]
-        wins = (depth <= 0.0) & ((depth < least) | ((depth == least) & (label > number)))
-        labels[window] = xp.where(wins, xp.asarray(number, dtype=xp.int32, **where), label)
-        best[window] = xp.where(wins, depth, least)
-    return labels
+    balls = rows_of(table)
+    out = xp.full(shape, not inside, dtype=xp.bool, **placed(device))
+    at = positions(start, shape, spacing, xp, device)
+    for center, row, window in near(balls, period, start, shape, spacing, 0.0).windows():
+        dz, dy, dx = offsets(at, center, window)
+        hit = dz * dz + dy * dy + dx * dx <= float(balls[row, 3] * balls[row, 3])
+        out[window] = xp.where(hit, xp.asarray(inside, **placed(device)), out[window])
+    return out
 
 
-@spheres.host
-def _spheres_host(*, start: Triple, shape: Triple, pack: SpherePack, spacing: Lengths = (1.0, 1.0, 1.0), xp: Any = np, device: Any = None) -> Block:
-    near = _near(pack, start, shape, spacing, 0.0)
-    labels, best = np.zeros(shape, dtype=np.int32), np.full(shape, np.inf)
-    positions = _positions(start, shape, spacing, np, None)
-    _number(near.balls, near.numbers, near.boxes, tuple(positions), labels, best)
-    return labels
+@covered.host
+def _covered_host(
+    *,
+    start: Triple,
+    shape: Triple,
+    table: HostArray,
+    spacing: Lengths = (1.0, 1.0, 1.0),
+    period: Lengths | None = None,
+    inside: bool = True,
+    xp: Any = np,
+    device: Any = None,
+) -> Block:
+    balls = rows_of(table)
+    nearby = near(balls, period, start, shape, spacing, 0.0)
+    out = np.full(shape, not inside)
+    _cover(nearby.centers, balls[nearby.rows, 3], nearby.boxes, positions(start, shape, spacing, np, None), inside, out)
+    return out
 
 
 @jit
-def _number(balls: HostArray, numbers: HostArray, boxes: HostArray, at: tuple[HostArray, ...], labels: HostArray, best: HostArray) -> None:
-    for s in range(balls.shape[0]):
-        square, number, box = balls[s, 3] * balls[s, 3], numbers[s], boxes[s]
+def _cover(centers: HostArray, radii: HostArray, boxes: HostArray, at: tuple[HostArray, ...], inside: bool, out: HostArray) -> None:
+    for s in range(centers.shape[0]):
+        square, center, box = radii[s] * radii[s], centers[s], boxes[s]
         for z in range(box[0, 0], box[0, 1]):
-            dz = at[0][z] - balls[s, 0]
+            dz = at[0][z] - center[0]
             for y in range(box[1, 0], box[1, 1]):
-                dy = at[1][y] - balls[s, 1]
+                dy = at[1][y] - center[1]
                 across = dz * dz + dy * dy
                 if across > square:
                     continue
-                label, least = labels[z, y], best[z, y]
+                row = out[z, y]
                 for x in range(box[2, 0], box[2, 1]):
-                    dx = at[2][x] - balls[s, 2]
-                    depth = across + dx * dx - square
-                    if depth <= 0.0 and (depth < least[x] or (depth == least[x] and number < label[x])):
-                        least[x], label[x] = depth, number
-
-
-@field_kernel(cost=20.0, workspace=3.0)
-def sphere_distance(
-    *, start: Triple, shape: Triple, pack: SpherePack, limit: float, spacing: Lengths = (1.0, 1.0, 1.0), xp: Any = np, device: Any = None
-) -> Block:
-    """Signed distance of each voxel's centre to the nearest sphere's surface, negative inside.
-
-    The least d - R over all spheres: outside, the exact distance to the union; inside, exact where spheres do not overlap.
-
-    Parameters
-    ----------
-    start, shape, pack, spacing, xp, device
-        As in :func:`spheres`.
-    limit
-        Distances are clipped to [-limit, limit]; spheres further than this from a voxel cost nothing. In the unit of the pack.
-
-    Returns
-    -------
-    Block
-        float32 of ``shape``, in the unit of the pack. Bitwise on every device and in every block; no halo.
-
-    Raises
-    ------
-    ParameterError
-        As :func:`spheres`, and unless the limit is finite and greater than 0.
-    """
-    near = _near(pack, start, shape, spacing, _checked_limit(limit))
-    nearest = xp.full(shape, float(limit), dtype=xp.float64, **placed(device))
-    positions = _positions(start, shape, spacing, xp, device)
-    for center, radius, _, window in near.windows():
-        distance = xp.sqrt(_distance_squared(positions, center, window)) - radius
-        nearest[window] = xp.where(distance < nearest[window], distance, nearest[window])
-    return xp.astype(xp.where(nearest < -limit, xp.asarray(-limit, dtype=xp.float64, **placed(device)), nearest), xp.float32)
-
-
-def _checked_limit(limit: float) -> float:
-    if not (math.isfinite(limit) and limit > 0):
-        raise ParameterError(f"the limit must be finite and greater than 0, got {limit}")
-    return limit
-
-
-@sphere_distance.host
-def _sphere_distance_host(
-    *, start: Triple, shape: Triple, pack: SpherePack, limit: float, spacing: Lengths = (1.0, 1.0, 1.0), xp: Any = np, device: Any = None
-) -> Block:
-    near = _near(pack, start, shape, spacing, _checked_limit(limit))
-    nearest = np.full(shape, float(limit))
-    reach = (near.balls[:, 3] + limit) * (near.balls[:, 3] + limit) * _SLACK
-    _measure(near.balls, reach, near.boxes, tuple(_positions(start, shape, spacing, np, None)), nearest)
-    return np.maximum(nearest, -limit, out=nearest).astype(np.float32)
-
-
-@jit
-def _measure(balls: HostArray, reach: HostArray, boxes: HostArray, at: tuple[HostArray, ...], nearest: HostArray) -> None:
-    for s in range(balls.shape[0]):
-        radius, box = balls[s, 3], boxes[s]
-        for z in range(box[0, 0], box[0, 1]):
-            dz = at[0][z] - balls[s, 0]
-            for y in range(box[1, 0], box[1, 1]):
-                dy = at[1][y] - balls[s, 1]
-                across = dz * dz + dy * dy
-                if across > reach[s]:
-                    continue
-                row = nearest[z, y]
-                for x in range(box[2, 0], box[2, 1]):
-                    dx = at[2][x] - balls[s, 2]
-                    distance = np.sqrt(across + dx * dx) - radius
-                    row[x] = distance if distance < row[x] else row[x]
+                    dx = at[2][x] - center[2]
+                    if across + dx * dx <= square:
+                        row[x] = inside

@@ -16,7 +16,7 @@ from voxelrock.image.operations import operation
 from voxelrock.image.results import curve, number
 from voxelrock.image.selection import counted
 from voxelrock.kernels import thresholds as kernels
-from voxelrock.kernels.backend import kernel, namespace
+from voxelrock.kernels.backend import beside, kernel, namespace
 from voxelrock.kernels.histograms import binned_counts
 from voxelrock.kernels.selection import within
 from voxelrock.statistics.counting import add, counts, value_limits, value_range
@@ -31,7 +31,7 @@ _WITHIN = Pointwise(within, boolean)
 def classified(block: Block, /, *, limits: Any) -> Block:
     """How many of the ascending limits lie below each value, as u1."""
     xp = namespace(block)
-    total = xp.zeros(block.shape, dtype=xp.uint8)
+    total = xp.zeros(block.shape, dtype=xp.uint8, **beside(block))
     for limit in np.atleast_1d(limits).tolist():
         total = total + xp.astype(~within(block, low=None, high=limit), xp.uint8)
     return total

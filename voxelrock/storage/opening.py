@@ -21,7 +21,6 @@ from voxelrock.storage.records import Record, partial_path
 from voxelrock.storage.source import StoreSource, ZarrSource, identify
 from voxelrock.typing import Json, Triple
 
-
 _CHECKED = "every chunk is checked when it is read"
 _UNCHECKED = "missing or damaged chunks may go unnoticed: save a copy with voxelrock convert"
 

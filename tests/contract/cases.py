@@ -1,0 +1,127 @@
+"""One line for each public operation buys every promise: see test_contract.py."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.ndimage as ndi
+from skimage.filters import threshold_multiotsu, threshold_otsu
+
+import voxelrock as vr
+
+BALL = vr.Ball(center={"z": 4.0, "y": 5.0, "x": 3.0}, radius=3.7)
+
+
+def grey(shape=(9, 11, 8), dtype="u2", seed=7):
+    """Noise with structure: smooth enough for thresholds, with repeated values."""
+    rng = np.random.default_rng(seed)
+    field = ndi.uniform_filter(rng.normal(size=shape), 2) + 0.1 * rng.normal(size=shape)
+    field = (field - field.min()) / np.ptp(field)
+    if dtype == "bool":
+        return field > 0.6
+    if np.dtype(dtype).kind == "f":
+        return (field * 50 - 10).astype(dtype)
+    info = np.iinfo(dtype)
+    span = min(info.max, 40000) if info.min == 0 else 100
+    return (field * span + (0 if info.min == 0 else -span / 2)).astype(dtype)
+
+
+def ball(a, radius=3.7, center=(4.0, 5.0, 3.0)):
+    z, y, x = np.ogrid[tuple(slice(n) for n in a.shape)]
+    return (z - center[0]) ** 2 + (y - center[1]) ** 2 + (x - center[2]) ** 2 <= radius**2
+
+
+@dataclass(frozen=True)
+class Case:
+    """An operation, the obvious answer on the whole array, and what is declared of it."""
+
+    name: str
+    make: Callable[[Any], Any]
+    truth: Callable[[np.ndarray], Any]
+    dtype: str = "u2"
+    covers: str = ""
+    tolerance: float = 0.0
+    device: str = "bitwise"
+
+    @property
+    def public(self):
+        return self.covers or self.name
+
+
+def binned(a, edges):
+    return np.histogram(a, edges)[0]
+
+
+def coarse(a, f, function):
+    n = [s // k for s, k in zip(a.shape, f)]
+    cut = a[: n[0] * f[0], : n[1] * f[1], : n[2] * f[2]]
+    return function(cut.reshape(n[0], f[0], n[1], f[1], n[2], f[2]).transpose(0, 2, 4, 1, 3, 5).reshape(*n, -1))
+
+
+def majority(v):
+    flat = v.reshape(-1, v.shape[-1])
+    return np.array([min(np.unique(r), key=lambda u: (-np.sum(r == u), u)) for r in flat], v.dtype).reshape(v.shape[:-1])
+
+
+F, S, G = vr.filters, vr.statistics, vr.segmentation
+
+CASES = [
+    Case("filters.gaussian", lambda im: F.gaussian(im, sigma=1.3), lambda a: ndi.gaussian_filter(a, 1.3, output="f4")),
+    Case("filters.gaussian f8 anisotropic", lambda im: F.gaussian(im, sigma_vx=(0.7, 0, 1.1)), lambda a: ndi.gaussian_filter(a, (0.7, 0, 1.1)), "f8", "filters.gaussian"),
+    Case("filters.median", lambda im: F.median(im, radius_vx=1), lambda a: ndi.median_filter(a, 3)),
+    Case("filters.median u1", lambda im: F.median(im, radius_vx=1), lambda a: ndi.median_filter(a, 3), "u1", "filters.median"),
+    Case("filters.median f4 flat", lambda im: F.median(im, radius_vx=(0, 1, 2)), lambda a: ndi.median_filter(a, (1, 3, 5)), "f4", "filters.median"),
+    Case("filters.median ball", lambda im: F.median(im, radius=2, footprint="ball"), lambda a: ndi.median_filter(a, footprint=ball(np.ones((5, 5, 5)), 2, (2, 2, 2))), "u1", "filters.median"),
+    Case("filters.uniform", lambda im: F.uniform(im, size_vx=3), lambda a: ndi.uniform_filter(a.astype("f8"), 3), covers="filters.uniform", tolerance=3e-7),
+    Case("chain of filters", lambda im: F.median(F.gaussian(F.median(im, radius_vx=1), sigma=0.8), radius_vx=1),
+         lambda a: ndi.median_filter(ndi.gaussian_filter(ndi.median_filter(a, 3), 0.8, output="f4"), 3), covers="filters.median"),
+    Case("two readings of one image", lambda im: F.gaussian(im, sigma=0.5) - F.gaussian(im, sigma=1.0),
+         lambda a: ndi.gaussian_filter(a, 0.5, output="f4") - ndi.gaussian_filter(a, 1.0, output="f4"), covers="image"),
+    Case("segmentation.threshold", lambda im: G.threshold(im, low=9000.5, high=20000), lambda a: (a >= 9000.5) & (a <= 20000)),
+    Case("segmentation.threshold where", lambda im: G.threshold(im, high=20000, where=BALL), lambda a: (a <= 20000) & ball(a), covers="segmentation.threshold"),
+    Case("segmentation.otsu", lambda im: G.otsu(im, phase="dark"), lambda a: a <= threshold_otsu(a)),
+    Case("segmentation.otsu where", lambda im: G.otsu(F.median(im, radius_vx=1), phase="bright", where=BALL),
+         lambda a: (ndi.median_filter(a, 3) > threshold_otsu(ndi.median_filter(a, 3)[ball(a)])) & ball(a), covers="segmentation.otsu"),
+    Case("segmentation.otsu f4", lambda im: G.otsu(im, phase="dark"), lambda a: a <= threshold_otsu(a.astype("f8")), "f4", "segmentation.otsu"),
+    Case("segmentation.otsu_threshold", lambda im: G.otsu_threshold(im), threshold_otsu),
+    Case("segmentation.otsu_threshold where", lambda im: G.otsu_threshold(im, where=BALL), lambda a: threshold_otsu(a[ball(a)]), "i2", "segmentation.otsu_threshold"),
+    Case("segmentation.multi_otsu_thresholds", lambda im: G.multi_otsu_thresholds(im, classes=3), lambda a: threshold_multiotsu(a, 3), "u1"),
+    Case("segmentation.multi_otsu", lambda im: G.multi_otsu(im, classes=3), lambda a: np.digitize(a, threshold_multiotsu(a, 3), right=True).astype("u1"), "u1"),
+    Case("statistics.histogram", lambda im: S.histogram(im), lambda a: np.bincount(a.ravel(), minlength=65536)),
+    Case("statistics.histogram bool", lambda im: S.histogram(im), lambda a: np.bincount(a.ravel(), minlength=2), "bool", "statistics.histogram"),
+    Case("statistics.histogram where", lambda im: S.histogram(im, where=BALL), lambda a: np.bincount(a[ball(a)].astype("i4") + 128, minlength=256), "i1", "statistics.histogram"),
+    Case("statistics.histogram bins", lambda im: S.histogram(im, bins=[-5.0, 0.0, 2.5, 30.0]), lambda a: binned(a, [-5.0, 0.0, 2.5, 30.0]), "f4", "statistics.histogram"),
+    Case("statistics.histogram integer bins", lambda im: S.histogram(im, bins=7, limits=(0, 30000)), lambda a: binned(a, np.linspace(0, 30000, 8)), covers="statistics.histogram"),
+    Case("statistics.quantile", lambda im: S.quantile(im, q=[0, 0.1, 0.5, 0.77, 1]), lambda a: np.quantile(a, [0, 0.1, 0.5, 0.77, 1]), tolerance=1e-14),
+    Case("statistics.quantile f4", lambda im: S.quantile(im, q=[0, 0.1, 0.5, 0.77, 1], where=BALL),
+         lambda a: np.quantile(a[ball(a)].astype("f8"), [0, 0.1, 0.5, 0.77, 1]), "f4", "statistics.quantile", tolerance=1e-14),
+    Case("statistics.quantile i8", lambda im: S.quantile(im, q=0.3), lambda a: np.quantile(a, 0.3), "i8", "statistics.quantile", tolerance=1e-14),
+    Case("statistics.summary", lambda im: S.summary(im).to_dataarray(), lambda a: [a.size, a.min(), a.max(), a.mean(), a.std()], tolerance=1e-14),
+    Case("statistics.summary f4", lambda im: S.summary(im, where=BALL).to_dataarray(),
+         lambda a: [ball(a).sum(), a[ball(a)].min(), a[ball(a)].max(), a[ball(a)].mean(dtype="f8"), a[ball(a)].std(dtype="f8")], "f4", "statistics.summary", tolerance=1e-13),
+    Case("statistics.porosity", lambda im: S.porosity(im), np.mean, "bool", tolerance=1e-15),
+    Case("statistics.porosity where", lambda im: S.porosity(im, where=BALL), lambda a: a[ball(a)].mean(), "bool", "statistics.porosity", tolerance=1e-15),
+    Case("statistics.porosity of labels", lambda im: S.porosity(im, pore=[3, 7, 40], where=BALL), lambda a: np.isin(a[ball(a)], [3, 7, 40]).mean(), "u1", "statistics.porosity", tolerance=1e-15),
+    Case("statistics.phase_fractions", lambda im: S.phase_fractions(im, labels=range(40)), lambda a: [(a == k).mean() for k in range(40)], "u1", tolerance=1e-15),
+    Case("statistics.profile", lambda im: S.profile(im, axis="y"), lambda a: a.mean(axis=(0, 2), dtype="f8"), tolerance=1e-14),
+    Case("statistics.profile f4", lambda im: S.profile(im, axis="x"), lambda a: a.mean(axis=(0, 1), dtype="f8"), "f4", "statistics.profile", tolerance=1e-12),
+    Case("statistics.profile where", lambda im: S.profile(im, axis="z", where=BALL),
+         lambda a: [a[k][ball(a)[k]].mean() if ball(a)[k].any() else np.nan for k in range(a.shape[0])], "bool", "statistics.profile", tolerance=1e-14),
+    Case("image arithmetic", lambda im: (im * 3 - 7) // 2 + im % 5, lambda a: (a.astype("i8") * 3 - 7) // 2 + a % 5, covers="image"),
+    Case("image division", lambda im: im / 4, lambda a: (a / np.float32(4)).astype("f4"), covers="image"),
+    Case("image comparisons", lambda im: (im > 8000) & ~(im >= 20000) | (im == 0), lambda a: (a > 8000) & ~(a >= 20000) | (a == 0), covers="image"),
+    Case("image functions", lambda im: np.sqrt(np.abs(im)), lambda a: np.sqrt(np.abs(a)), "f4", "image"),
+    Case("image.astype", lambda im: im.astype("u1", clip=True), lambda a: np.clip(np.rint(a), 0, 255).astype("u1"), "f4", "image"),
+    Case("image.where", lambda im: im.where(BALL, other=5), lambda a: np.where(ball(a), a, 5).astype(a.dtype), covers="image"),
+    Case("image.isin", lambda im: im.isin([3, 4, 40]), lambda a: np.isin(a, [3, 4, 40]), "u1", "image"),
+    Case("image slices", lambda im: im[1:, 3:10, ::2], lambda a: a[1:, 3:10, ::2], covers="image"),
+    Case("slices of a filter", lambda im: F.gaussian(im, sigma=1)[2:7, 1:, ::3], lambda a: ndi.gaussian_filter(a, 1, output="f4")[2:7, 1:, ::3], covers="image"),
+    Case("filter of slices", lambda im: F.median(im[1:, 2:9, ::2], radius_vx=1), lambda a: ndi.median_filter(a[1:, 2:9, ::2], 3), covers="image"),
+    Case("image.crop", lambda im: im.crop(BALL), lambda a: a[1:8, 2:9, 0:7], covers="image"),
+    Case("image.coarsen mean", lambda im: im.coarsen((2, 3, 1)), lambda a: coarse(a, (2, 3, 1), lambda v: v.mean(-1).astype("f4")), covers="image", tolerance=1e-7),
+    Case("image.coarsen majority", lambda im: (im // 16).coarsen(2, how="majority"), lambda a: coarse(a // 16, (2, 2, 2), majority), "u1", "image"),
+    Case("image.coarsen fraction", lambda im: im.coarsen(2, how="fraction"), lambda a: coarse(a, (2, 2, 2), lambda v: v.mean(-1).astype("f4")), "bool", "image"),
+    Case("filter of coarse", lambda im: F.median(im.coarsen(2), radius_vx=1), lambda a: ndi.median_filter(coarse(a, (2, 2, 2), lambda v: v.mean(-1).astype("f4")), 3), covers="image"),
+    Case("image.rechunk", lambda im: F.median(im.rechunk(3), radius_vx=1), lambda a: ndi.median_filter(a, 3), covers="image"),
+]  # fmt: skip

@@ -1,0 +1,150 @@
+import subprocess
+import sys
+
+import dask
+import dask.array as da
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import voxelrock as vr
+from tests.contract.cases import CASES, grey
+from voxelrock.graph.arrays import lift
+from voxelrock.graph.expressions import Blocks, leaves
+from voxelrock.testing import evaluate_foreign, raise_if_computed, stored
+
+SHAPE = (9, 11, 8)
+each = pytest.mark.parametrize("case", CASES, ids=lambda c: c.name)
+
+
+def cuts(length):
+    """Any partition of an axis, one-voxel chunks included."""
+    return st.sets(st.integers(1, length - 1), max_size=4).map(lambda s: tuple(np.diff([0, *sorted(s), length]).tolist()))
+
+
+chunkings = st.tuples(*(cuts(n) for n in SHAPE))
+
+
+def image_of(case, chunks, kind):
+    array = grey(SHAPE, case.dtype)
+    if kind == "stored":
+        return stored(array, chunks)
+    data = da.from_array(array, chunks=chunks)
+    return vr.from_array(data)
+
+
+def values(result):
+    return np.asarray(result.compute(scheduler="sync") if isinstance(result, vr.VoxelImage) else result.compute(scheduler="sync").values)
+
+
+def check(case, result):
+    expected = np.asarray(case.truth(grey(SHAPE, case.dtype)))
+    found = values(result)
+    assert found.shape == expected.shape
+    if case.tolerance:
+        np.testing.assert_allclose(found, expected, rtol=case.tolerance, atol=case.tolerance * max(1, np.nanmax(np.abs(expected))))
+    else:
+        np.testing.assert_array_equal(found, expected)
+        if found.dtype.kind == "f" and expected.dtype.kind == "f" and found.dtype == expected.dtype:
+            assert found.tobytes() == expected.astype(found.dtype).tobytes()
+
+
+@each
+@pytest.mark.parametrize("kind", ["stored", "lazy"])
+def test_equals_the_dense_truth_at_any_chunking(case, kind):
+    if kind == "stored":
+
+        @given(chunkings)
+        def run(chunks):
+            check(case, case.make(image_of(case, chunks, kind)))
+
+        run()
+    check(case, case.make(image_of(case, ((4, 5), (3, 1, 7), (8,)), kind)))
+
+
+@each
+def test_one_voxel_chunks(case):
+    chunks = tuple((1,) * n for n in (5, 6, 4))
+    array = np.ascontiguousarray(grey(SHAPE, case.dtype)[2:7, 3:9, 2:6])
+    whole = values(case.make(stored(array))) if "slices" not in case.name and "crop" not in case.name else None
+    if whole is None or whole.size == 0:
+        pytest.skip("this case indexes voxels that a smaller image does not have")
+    assert values(case.make(stored(array, chunks))).tobytes() == whole.tobytes()
+
+
+@each
+def test_is_lazy_and_leaves_its_input_alone(case):
+    array = grey(SHAPE, case.dtype)
+    before = array.copy()
+    with raise_if_computed():
+        result = case.make(vr.from_array(array, block=4))
+    values(result)
+    np.testing.assert_array_equal(array, before)
+
+
+@each
+def test_blocks_are_as_declared(case):
+    result = case.make(image_of(case, ((2, 7), (11,), (3, 5)), "stored"))
+    data = result.data
+    if not hasattr(data, "dask"):
+        data = result.to_dataset("variable")["mean"].data
+    blocks = dask.compute(*data.to_delayed().ravel(), scheduler="sync")
+    shapes = [tuple(c) for c in np.stack(np.meshgrid(*data.chunks, indexing="ij"), -1).reshape(-1, data.ndim)] if data.ndim else [()]
+    for block, shape in zip(blocks, shapes):
+        assert block.dtype == data.dtype
+        assert block.shape == tuple(shape)
+
+
+def names():
+    found = []
+    for case in CASES:
+        result = case.make(image_of(case, ((2, 7), (11,), (3, 5)), "stored"))
+        found.append(str(result.__dask_keys__()))
+    return found
+
+
+def test_tokens_are_equal_twice_and_in_another_process():
+    here = names()
+    assert here == names()
+    script = "from tests.contract.test_contract import names; print('\\n'.join(names()))"
+    there = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert there.stdout.splitlines() == here
+
+
+@each
+def test_on_a_foreign_device(case):
+    result = case.make(image_of(case, tuple((n,) for n in SHAPE), "stored"))
+    if not isinstance(result, vr.VoxelImage):
+        pytest.skip("numbers are made on the host; their kernels are tested one by one")
+    if any(isinstance(leaf, Blocks) for leaf in leaves(lift(result.data))) or any(v for v in _values(result)):
+        pytest.skip("a parameter of this image is computed by another pass")
+    np.testing.assert_array_equal(evaluate_foreign(result), values(result))
+
+
+def _values(image):
+    return [v for n in __import__("voxelrock.graph.expressions", fromlist=["walk"]).walk(lift(image.data)) if hasattr(n, "values") for v in n.values]
+
+
+@pytest.mark.gpu
+@each
+def test_on_a_gpu(case):
+    image = image_of(case, ((4, 5), (3, 1, 7), (8,)), "stored")
+    with vr.options.set(device="gpu"):
+        device = values(case.make(image))
+    with vr.options.set(device="cpu"):
+        host = values(case.make(image))
+    if case.device == "bitwise":
+        assert device.tobytes() == host.tobytes()
+    else:
+        np.testing.assert_allclose(device, host, rtol=1e-6)
+
+
+def test_every_public_operation_has_a_case():
+    missing = []
+    for subject in ("filters", "statistics", "segmentation"):
+        module = getattr(vr, subject)
+        missing += [f"{subject}.{name}" for name in module.__all__ if not any(c.public == f"{subject}.{name}" for c in CASES)]
+    assert not missing
+
+
