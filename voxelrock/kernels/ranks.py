@@ -222,10 +222,10 @@ def _search_slice(keys: HostArray, step: int, shifts: HostArray, bits: int, medi
         for bit in range(bits - 1, -1, -1):
             k = 0
             while k + 4 <= shifts.size:
-                _count_four(plane, shifts[k : k + 4], candidate, count)
+                _count_four(plane, shifts, k, candidate, count)
                 k += 4
             for m in range(k, shifts.size):
-                _count(plane[shifts[m] : shifts[m] + _LANES], candidate, count)
+                _count(plane, shifts[m], candidate, count)
             _settle(candidate, count, number(shifts.size // 2), number(1 << bit), number(1 << (bit - 1) if bit else 0))
 
 
@@ -239,15 +239,16 @@ def _settle(candidate: HostArray, count: HostArray, rank: Any, bit: Any, followi
 
 
 @jit
-def _count(row: HostArray, candidate: HostArray, count: HostArray) -> None:
+def _count(plane: HostArray, shift: int, candidate: HostArray, count: HostArray) -> None:
+    row = plane[shift : shift + _LANES]
     for i in range(_LANES):
         count[i] += row[i] < candidate[i]
 
 
 @jit
-def _count_four(plane: HostArray, shifts: HostArray, candidate: HostArray, count: HostArray) -> None:
+def _count_four(plane: HostArray, shifts: HostArray, k: int, candidate: HostArray, count: HostArray) -> None:
     """Four voxels of the window at a time, so that the counts go to memory a fourth as often."""
-    a, b, c, d = shifts[0], shifts[1], shifts[2], shifts[3]
+    a, b, c, d = shifts[k], shifts[k + 1], shifts[k + 2], shifts[k + 3]
     row0, row1, row2, row3 = plane[a : a + _LANES], plane[b : b + _LANES], plane[c : c + _LANES], plane[d : d + _LANES]
     for i in range(_LANES):
         value = candidate[i]
