@@ -1,0 +1,106 @@
+"""``vr.open``: anything that holds an image, lazily."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from zarr import Array as ZarrArray
+from zarr.abc.store import Store
+
+from voxelrock.errors import MissingFileError, ParameterError
+from voxelrock.geometry import ZYX, Tiling, VoxelGrid
+from voxelrock.graph.arrays import from_source
+from voxelrock.image import Field, VoxelImage
+from voxelrock.image.operations import record
+from voxelrock.io.formats import ReadOptions, Scan
+from voxelrock.io.registry import read
+from voxelrock.storage import open_zarr
+from voxelrock.storage.layout import compute_edge
+from voxelrock.storage.opening import is_store
+from voxelrock.storage.records import partial_path
+
+_SLABS, _SLAB_BYTES = 8, 64 * 2**20
+
+
+def open(place: Any, /, *, spacing: Any = None, origin: Any = None, unit: str | None = None, nodata: float | None = None, path: str = "",
+         **file: Any) -> VoxelImage:  # fmt: skip
+    """Open an image without reading it.
+
+    Parameters
+    ----------
+    place
+        A Zarr store (voxelrock's, RockVerse's, OME-Zarr, plain; a path, a store in memory or a ``zarr.Array``), a TIFF file or a folder of
+        slices, ``.raw`` with ``shape=`` and ``dtype=`` (or a sidecar), ``.mhd``, ``.mha``, ``.npy``.
+    spacing, origin, unit
+        The grid, as in :meth:`VoxelGrid.of`; overrides what the file says, and the history says so.
+    nodata
+        The value of voxels that hold no data.
+    path
+        The array inside a Zarr group.
+    file
+        For headerless files ``shape``, ``dtype``, ``offset`` and ``order``; for TIFF ``series``. See :class:`voxelrock.io.formats.ReadOptions`.
+
+    Returns
+    -------
+    VoxelImage
+        Lazy. Blocks are whole pages for TIFF (each page is decoded once), near-cubes for all else.
+
+    Raises
+    ------
+    MissingFileError, FormatError, UnfinishedError
+        Nothing is there, or it is not what it claims to be, or it was never completed.
+    ParameterError
+        Options that do not fit the format.
+
+    Examples
+    --------
+    >>> import voxelrock as vr, tempfile, pathlib
+    >>> file = pathlib.Path(tempfile.mkdtemp()) / "rock.npy"
+    >>> _ = vr.save(vr.zeros(shape=4), file)
+    >>> vr.open(file, spacing="8 um").grid.unit
+    'um'
+    """
+    unknown = sorted(file.keys() - ReadOptions.__dataclass_fields__.keys())
+    if unknown:
+        raise ParameterError(f"vr.open has no option {unknown[0]!r}; options of files are {', '.join(ReadOptions.__dataclass_fields__)}")
+    options = ReadOptions(**file)
+    if isinstance(place, Store | ZarrArray):
+        image = open_zarr(place, path=path)
+    else:
+        image = _from_path(Path(place), path, options)
+    if spacing is not None or origin is not None or unit is not None:
+        image = _overridden(image, spacing, origin, unit)
+    return image if nodata is None else image.assign(nodata=nodata)
+
+
+def _from_path(place: Path, path: str, options: ReadOptions) -> VoxelImage:
+    if is_store(place) or place.suffix == ".zarr" or (not place.exists() and partial_path(place).is_dir()):
+        if options != ReadOptions():
+            raise ParameterError(f"{place} is a Zarr store: leave shape=, dtype=, offset=, order= and series= out")
+        return open_zarr(place, path=path)
+    if not place.exists():
+        raise MissingFileError(f"{place} does not exist; check the path")
+    return from_scan(read(place, options), place.name)
+
+
+def from_scan(scan: Scan, name: str) -> VoxelImage:
+    """The image that a file holds."""
+    source = scan.source
+    grid = VoxelGrid(ZYX(*source.shape), scan.spacing or ZYX(1.0, 1.0, 1.0), scan.origin or ZYX(0.0, 0.0, 0.0), scan.unit or "voxel")
+    if scan.paged:
+        page = max(1, source.shape[1] * source.shape[2] * source.dtype.itemsize)
+        planes = max(1, min(_SLAB_BYTES // page, -(-source.shape[0] // _SLABS)))
+        tiling = Tiling.regular(source.shape, (planes, *source.shape[1:]))
+    else:
+        tiling = Tiling.compute(source.shape, edge=min(compute_edge(), max(64, -(-max(source.shape) // 2))))
+    facts = record("open", {"file": name, "notes": list(scan.notes)})
+    return VoxelImage(from_source(source, tiling), grid, Field(description=scan.description), history=(facts,))
+
+
+def _overridden(image: VoxelImage, spacing: Any, origin: Any, unit: str | None) -> VoxelImage:
+    before = image.grid
+    image = image.assign_grid(spacing=spacing, origin=origin, unit=unit)
+    said = before.unit != "voxel" and bool(before.differences(image.grid))
+    facts = {"grid": str(image.grid)} | ({"instead_of": str(before)} if said else {})
+    return image.recorded("assign_grid", facts, before=image)

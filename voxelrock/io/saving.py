@@ -1,0 +1,87 @@
+"""``vr.save``: an image to a store or a file, safely."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from zarr.abc.store import Store
+
+from voxelrock.errors import ParameterError, StorageError
+from voxelrock.graph.scratch import staged
+from voxelrock.graph.sinks import Sink
+from voxelrock.image import VoxelImage
+from voxelrock.io.formats import Header, WriteOptions
+from voxelrock.io.opening import open as open_image
+from voxelrock.io.registry import write
+from voxelrock.storage import save_zarr
+from voxelrock.storage.saving import Request
+
+_STORE = ("layout", "codec", "chunks", "shards", "resume")
+_FILE = ("order", "byteorder", "planes")
+
+
+def save(image: VoxelImage, place: Any, /, *, overwrite: bool = False, **options: Any) -> VoxelImage:
+    """Compute an image and store it; give the stored image.
+
+    Nothing appears under the name before it is complete, and what was there stays whole until then, even when the image is computed from it.
+
+    Parameters
+    ----------
+    image
+        What is stored, with its grid, field, phases, no-data value and history.
+    place
+        A path: ``.zarr`` (or no suffix) for a store, ``.raw .mhd .mha .tif .npy`` to export; or a ``zarr.storage.MemoryStore``.
+    overwrite
+        Replace what exists.
+    options
+        For stores: ``resume=True`` goes on where a killed save stopped; ``codec`` (auto, lz4, zstd, best, none), ``chunks``, ``shards``,
+        ``layout`` (``"voxelrock"``, ``"zarr2"``, ``"rockverse"``). For files: ``order``, ``byteorder``, ``planes``.
+
+    Raises
+    ------
+    ExistsError, UnfinishedError
+        Something is there already, complete or not.
+    StorageError
+        The disk is full or read-only.
+    ParameterError
+        Options that do not fit the format.
+
+    Notes
+    -----
+    Memory: one write unit for each thread, with the halos of what is computed on the way.
+
+    Examples
+    --------
+    >>> import voxelrock as vr, tempfile, pathlib
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> vr.save(vr.ones(shape=8, spacing="2 um"), folder / "rock.zarr").grid.spacing.x
+    2.0
+    """
+    if not isinstance(image, VoxelImage):
+        raise ParameterError(f"vr.save stores images; got {type(image).__name__} (tables: voxelrock.io.tables.save_table)")
+    to_store = isinstance(place, Store) or Path(place).suffix.lower() in (".zarr", "")
+    allowed = _STORE if to_store else _FILE
+    for name in options:
+        if name not in allowed:
+            kind = "a store" if to_store else "a file"
+            raise ParameterError(f"saving to {kind} has no option {name!r}; its options are {', '.join(allowed)}")
+    if to_store:
+        renamed = {"kind" if k == "layout" else k: v for k, v in options.items()}
+        return save_zarr(image, place, Request(overwrite=overwrite, **renamed))
+    return _export(image, Path(place), WriteOptions(overwrite=overwrite, **options))
+
+
+def _export(image: VoxelImage, path: Path, options: WriteOptions) -> VoxelImage:
+    grid, field = image.grid, image.field
+    header = Header(grid.shape, image.dtype, grid.spacing, grid.origin, grid.unit, field.name, field.unit, field.description)
+    try:
+        path.absolute().parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(f"cannot make the folder {path.parent}: {error.strerror}") from error
+    with write(path.absolute(), header, options) as export:
+        data, scratch = staged(image.data, export.tiling, path.absolute().with_name(f".{path.name}.scratch"), path.name)
+        Sink(export.target, export.tiling).store(data, f"saving {path.name}")
+        for item in scratch:
+            item.remove()
+    return open_image(path)
