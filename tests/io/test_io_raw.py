@@ -306,6 +306,8 @@ def test_the_macro_for_imagej(tmp_path):
     for name, dtype, order in (("c", "u8", "C"), ("d", "u1", "F"), ("e", "i1", "C")):
         export(tmp_path / f"{name}.raw", noise((2, 3, 4), dtype), WriteOptions(order=order))
         assert not (tmp_path / f"{name}.raw.ijm").exists()
+    export(tmp_path / "a.raw", noise((2, 3, 4), "i1"), WriteOptions(overwrite=True))
+    assert sorted(p.name for p in tmp_path.glob("a.*")) == ["a.raw", "a.raw.json"]
 
 
 @pytest.mark.parametrize(

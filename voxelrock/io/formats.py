@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from voxelrock.errors import ParameterError
 from voxelrock.geometry import ZYX
 from voxelrock.graph.sources import Source
-from voxelrock.io.targets import Export
 from voxelrock.typing import DTypeLike
+
+if TYPE_CHECKING:
+    from voxelrock.io.targets import Export
 
 VOXEL_KINDS = "biuf"
 """The kinds of NumPy types that voxels may have."""

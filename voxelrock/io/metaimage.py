@@ -207,12 +207,12 @@ def write_metaimage(path: Path, header: Header, options: WriteOptions) -> Export
     stored = np.dtype("<" + kind)
     shape = (*header.shape,)
     if path.suffix.lower() == ".mha":
-        return flat_export(path, shape, stored, head=_text(header, kind, "LOCAL"), planes=options.planes, overwrite=options.overwrite)
+        return flat_export(path, shape, stored, options, around=(_text(header, kind, "LOCAL"), b""))
     beside = path.with_suffix(".raw")
     if beside.exists() and not _belongs(beside, path):
         raise ExistsError(f"{beside} exists and does not belong to {path.name}; choose another name, or write .mha")
     companions = ((path.name, _text(header, kind, beside.name)),)
-    return flat_export(beside, shape, stored, companions=companions, planes=options.planes, overwrite=options.overwrite)
+    return flat_export(beside, shape, stored, options, companions=companions)
 
 
 def _belongs(data: Path, header: Path) -> bool:

@@ -77,7 +77,7 @@ def write_npy(path: Path, header: Header, options: WriteOptions) -> Export:
     head = io.BytesIO()
     said = {"descr": npy_format.dtype_to_descr(stored), "fortran_order": options.order == "F", "shape": tuple(header.shape)}
     npy_format.write_array_header_1_0(head, said)
-    return flat_export(path, (*header.shape,), stored, head=head.getvalue(), order=options.order, planes=options.planes, overwrite=options.overwrite)
+    return flat_export(path, (*header.shape,), stored, options, around=(head.getvalue(), b""))
 
 
 def _refuse_archive(path: Path, options: ReadOptions) -> Scan:

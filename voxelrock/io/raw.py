@@ -111,11 +111,9 @@ def write_raw(path: Path, header: Header, options: WriteOptions) -> Export:
         All of them hold.
     """
     stored = np.dtype("u1") if header.dtype.kind == "b" else header.dtype.newbyteorder(options.byteorder)  # type: ignore[arg-type]
-    beside = [(f"{path.name}.json", sidecar_json(path.name, header, stored, options.order))]
-    macro = imagej_macro(path.name, header, stored, options.order)
-    if macro is not None:
-        beside.append((f"{path.name}.ijm", macro))
-    return flat_export(path, (*header.shape,), stored, companions=tuple(beside), order=options.order, planes=options.planes, overwrite=options.overwrite)
+    sidecar = (f"{path.name}.json", sidecar_json(path.name, header, stored, options.order))
+    macro = (f"{path.name}.ijm", imagej_macro(path.name, header, stored, options.order))
+    return flat_export(path, (*header.shape,), stored, options, companions=(sidecar, macro))
 
 
 FORMAT = Format("raw", (".raw", ".bin", ".dat", ".vol", ".img"), read_raw, write_raw)

@@ -136,11 +136,11 @@ def _dtype(name: str) -> np.dtype[Any]:
     return dtype
 
 
-def imagej_macro(name: str, header: Header, stored: np.dtype[Any], order: str) -> bytes | None:
-    """A macro that opens a raw file in ImageJ or Fiji, or None where ImageJ cannot read its type or its order of axes."""
+def imagej_macro(name: str, header: Header, stored: np.dtype[Any], order: str) -> bytes:
+    """A macro that opens a raw file in ImageJ or Fiji; empty where ImageJ cannot read its type or its order of axes."""
     kind = _IMAGEJ_TYPES.get(f"{stored.kind}{stored.itemsize}")
     if kind is None or order != "C":
-        return None
+        return b""
     z, y, x = header.shape
     little = " little-endian" if stored.str[0] == "<" else ""
     lines = [

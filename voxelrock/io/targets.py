@@ -16,6 +16,7 @@ from voxelrock.errors import DataError, ExistsError, MissingFileError, StorageEr
 from voxelrock.geometry import Tiling, VoxelBox
 from voxelrock.io.files import human
 from voxelrock.io.flat import as_bytes, file_order, runs
+from voxelrock.io.formats import WriteOptions
 from voxelrock.typing import HostArray, Triple
 
 _UNIT_BYTES = 64 * 2**20
@@ -124,7 +125,8 @@ class Export:
     head, tail
         Bytes before and after the voxels.
     companions
-        Small files beside it: name and content. They are renamed last, so that none ever describes voxels that are not there.
+        Small files beside it: name and content; an empty one only removes what an earlier export left. They are renamed last, so that none
+        ever describes voxels that are not there.
     overwrite
         Replace what exists.
     """
@@ -212,13 +214,14 @@ class Export:
         finals = self._finals
         try:
             _flush(Path(self.target.path))
-            for final, (_, content) in zip(finals[1:], self.companions):
+            new = [(final, content) for final, (_, content) in zip(finals[1:], self.companions) if content]
+            for final, content in new:
                 _partial(final).write_bytes(content)
                 _flush(_partial(final))
             for final in finals[1:]:
                 final.unlink(missing_ok=True)
             os.replace(self.target.path, self.path)
-            for final in finals[1:]:
+            for final, _ in new:
                 os.replace(_partial(final), final)
             _flush(self.path.parent)
         except OSError as error:
@@ -258,16 +261,14 @@ def flat_export(
     path: Path,
     shape: Triple,
     stored: np.dtype[Any],
+    options: WriteOptions,
     *,
-    head: bytes = b"",
-    tail: bytes = b"",
+    around: tuple[bytes, bytes] = (b"", b""),
     companions: tuple[tuple[str, bytes], ...] = (),
     encoding: str = "cast",
-    order: str = "C",
-    planes: int | None = None,
-    overwrite: bool = False,
 ) -> Export:
-    """An export of voxels of type ``stored`` behind ``head``."""
+    """An export of voxels of type ``stored`` between the bytes ``around`` them."""
     path = Path(os.path.abspath(path))
-    target = FlatTarget(str(_partial(path)), shape, stored.str, len(head), order, encoding)
-    return Export(path, target, slabs(shape, stored.itemsize, order, planes), head, tail, companions, overwrite)
+    head, tail = around
+    target = FlatTarget(str(_partial(path)), shape, stored.str, len(head), options.order, encoding)
+    return Export(path, target, slabs(shape, stored.itemsize, options.order, options.planes), head, tail, companions, options.overwrite)

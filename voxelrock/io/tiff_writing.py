@@ -74,8 +74,8 @@ def tiff_export(path: Path, header: Header, options: WriteOptions, *, limit: int
     size = shape.z * shape.y * shape.x * stored.itemsize
     big = size + shape.z * 400 > limit
     description = ome_description(header, kind) if big else imagej_description(header)
-    head, tail = _Directories(header, stored, description, big).around()
-    return flat_export(path, (*shape,), stored, head=head, tail=tail, encoding=encoding, planes=options.planes, overwrite=options.overwrite)
+    around = _Directories(header, stored, description, big).around()
+    return flat_export(path, (*shape,), stored, options, around=around, encoding=encoding)
 
 
 def imagej_description(header: Header) -> bytes:
