@@ -157,9 +157,10 @@ def _search(block: HostArray, halo: Triple, offsets: HostArray, out: HostArray) 
     dtype = next(t for t in (np.uint8, np.uint16, np.uint32, np.uint64) if max(bits, len(offsets).bit_length()) <= 8 * np.dtype(t).itemsize)
     flat, step_z, step_y = as_rows(block)
     raw, raw_out = flat.view(f"i{flat.itemsize}"), out.view(f"i{flat.itemsize}")
-    slices, height, width = 2 * halo[0] + 1, block.shape[1], _LANES + 2 * halo[2]
-    medians = np.empty((out.shape[1], _LANES), dtype)
-    for x in range(0, out.shape[2], _LANES):
+    lanes = min(_LANES, (out.shape[2] + 63) // 64 * 64)  # whole vectors
+    slices, height, width = 2 * halo[0] + 1, block.shape[1], lanes + 2 * halo[2]
+    medians = np.empty((out.shape[1], lanes), dtype)
+    for x in range(0, out.shape[2], lanes):
         count = min(width, block.shape[2] - x)
         keys = np.zeros((slices, height, width), dtype)
         for z in range(block.shape[0]):
@@ -167,7 +168,7 @@ def _search(block: HostArray, halo: Triple, offsets: HostArray, out: HostArray) 
             if z >= slices - 1:
                 rows = ((z - halo[0] + offsets[:, 0]) % slices * height + halo[1] + offsets[:, 1]) * width
                 _search_slice(keys.reshape(-1), width, rows + halo[2] + offsets[:, 2], bits, medians)
-                _write(medians, (low, flip, mask), raw_out[z - slices + 1, :, x : x + _LANES])
+                _write(medians, (low, flip, mask), raw_out[z - slices + 1, :, x : x + lanes])
 
 
 def _bounds(block: HostArray) -> tuple[int, int, int, int] | None:
@@ -215,7 +216,7 @@ def _write(medians: HostArray, code: Triple, out: HostArray) -> None:
 def _search_slice(keys: HostArray, step: int, shifts: HostArray, bits: int, medians: HostArray) -> None:
     """The highest number of which at most half the window lies below is the median: find its bits from the highest down."""
     number = medians.dtype.type
-    count = np.zeros(_LANES, keys.dtype)
+    count = np.zeros(medians.shape[1], keys.dtype)
     for y in range(medians.shape[0]):
         plane, candidate = keys[y * step :], medians[y]
         candidate[:] = 1 << (bits - 1) if bits else 0
@@ -233,24 +234,24 @@ def _search_slice(keys: HostArray, step: int, shifts: HostArray, bits: int, medi
 def _settle(candidate: HostArray, count: HostArray, rank: Any, bit: Any, following: Any) -> None:
     """Take a bit back where it was too much, and propose the following one."""
     zero = bit ^ bit
-    for i in range(_LANES):
+    for i in range(count.size):
         candidate[i] = candidate[i] ^ (bit if count[i] > rank else count.dtype.type(zero)) | following
         count[i] = 0
 
 
 @jit
 def _count(plane: HostArray, shift: int, candidate: HostArray, count: HostArray) -> None:
-    row = plane[shift : shift + _LANES]
-    for i in range(_LANES):
+    row = plane[shift : shift + count.size]
+    for i in range(count.size):
         count[i] += row[i] < candidate[i]
 
 
 @jit
 def _count_four(plane: HostArray, shifts: HostArray, k: int, candidate: HostArray, count: HostArray) -> None:
     """Four voxels of the window at a time, so that the counts go to memory a fourth as often."""
-    a, b, c, d = shifts[k], shifts[k + 1], shifts[k + 2], shifts[k + 3]
-    row0, row1, row2, row3 = plane[a : a + _LANES], plane[b : b + _LANES], plane[c : c + _LANES], plane[d : d + _LANES]
-    for i in range(_LANES):
+    n, a, b, c, d = count.size, shifts[k], shifts[k + 1], shifts[k + 2], shifts[k + 3]
+    row0, row1, row2, row3 = plane[a : a + n], plane[b : b + n], plane[c : c + n], plane[d : d + n]
+    for i in range(n):
         value = candidate[i]
         count[i] += (row0[i] < value) + (row1[i] < value) + (row2[i] < value) + (row3[i] < value)
 
