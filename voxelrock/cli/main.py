@@ -1,0 +1,63 @@
+"""The command ``voxelrock``: its help is quick, its errors are one line."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import Any
+
+import click
+
+from voxelrock import __version__
+from voxelrock.errors import VoxelrockError
+
+COMMANDS = {
+    "analyze": "Segment and measure a scan; write a report.",
+    "convert": "Convert between stores and files.",
+    "demo": "Analyse a synthetic scan whose porosity is known.",
+    "info": "Say what a file or store holds.",
+    "report": "Write a page on any image.",
+}
+
+
+class Commands(click.Group):
+    """Commands are loaded when they are called. Our errors are one line and exit code 1; ``--debug`` shows where they come from."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        """All commands, in alphabetical order."""
+        return sorted(COMMANDS)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        """Load a command."""
+        if name not in COMMANDS:
+            return None
+        command: click.Command = getattr(import_module("voxelrock.cli.commands"), name)
+        return command
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without loading them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(sorted(COMMANDS.items()))
+
+    def invoke(self, context: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(context)
+        except (VoxelrockError, KeyboardInterrupt) as error:
+            if context.params.get("debug"):
+                raise
+            for note in getattr(error, "__notes__", ()):
+                click.echo(note, err=True)
+            interrupted = isinstance(error, KeyboardInterrupt)
+            click.echo("voxelrock: interrupted" if interrupted else f"voxelrock: {error}", err=True)
+            sys.exit(130 if interrupted else 1)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="voxelrock")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.option("--workers", type=click.IntRange(min=1), help="Threads to compute with; all cores by default.")
+def main(debug: bool, workers: int | None) -> None:
+    """Exact, chunk-free analysis of three-dimensional images of rock, of any size."""
+    if workers is not None:
+        import_module("dask").config.set(num_workers=workers)
