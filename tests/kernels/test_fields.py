@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from voxelrock.errors import ParameterError
-from voxelrock.kernels.fields import blobs, blobs_threshold, correlation, gaussian_field, gaussian_field_halo, kernel_weights
-from voxelrock.kernels.random import Operation, Stream, normal_field
+from voxelrock.kernels.fields import blobs, correlation, gaussian_field, gaussian_field_halo, kernel_weights, lattice_steps, level, smooth_field
+from voxelrock.kernels.random import Operation, Stream, normal_field, normal_quantile
 
 STREAM = Stream(11, Operation.FIELD)
 coordinates = st.integers(-30, 30) | st.integers(9_970, 10_000) | st.just(2**31 - 100)
@@ -109,15 +109,59 @@ def test_porosity_of_blobs(porosity):
     assert abs(pore.mean() - porosity) < 4 * np.sqrt(porosity * (1 - porosity)) * spread_of_mean(length, shape)
 
 
+long_lengths = st.tuples(*[st.sampled_from([0.0, 4.0, 12.0, 31.0])] * 3)
+
+
+@settings(max_examples=25, deadline=None)
+@given(start=starts, length=long_lengths, data=st.data())
+def test_smooth_fields_are_free_of_blocks_and_bodies_agree(start, length, data):
+    whole = smooth_field(start=start, shape=(6, 7, 21), stream=STREAM, length=length)
+    assert (whole.shape, whole.dtype) == ((6, 7, 21), np.float32)
+    strict = smooth_field(start=start, shape=(6, 7, 21), stream=STREAM, length=length, xp=array_api_strict, device=array_api_strict.Device("device1"))
+    assert bits(whole) == bits(from_strict(strict))
+    low = [data.draw(st.integers(0, n - 1)) for n in whole.shape]
+    high = [data.draw(st.integers(a + 1, n)) for a, n in zip(low, whole.shape)]
+    first, shape = tuple(s + a for s, a in zip(start, low)), tuple(b - a for a, b in zip(low, high))
+    part = smooth_field(start=first, shape=shape, stream=STREAM, length=length)
+    assert bits(part) == bits(whole[tuple(slice(a, b) for a, b in zip(low, high))])
+
+
+def test_smooth_fields_keep_variance_and_correlation():
+    length, shape = (12.0, 1.0, 20.0), (128, 128, 160)
+    assert lattice_steps(length, 4) == (3, 1, 5)
+    assert lattice_steps(length, 8) == (1, 1, 2)
+    field = smooth_field(start=(40, 9_000, -60), shape=shape, stream=STREAM, length=length, nodes=4).astype(np.float64)
+    sigma = spread_of_mean(length, shape)
+    assert abs(field.mean()) < 4 * sigma
+    for axis, step in ((0, 3), (2, 5)):
+        for place in range(step):  # at the nodes and between them
+            part = field[(slice(None),) * axis + (slice(place, None, step),)]
+            assert abs((part**2).mean() - 1) < 4 * np.sqrt(2) * sigma
+    for axis, lag in ((0, 6), (2, 7)):
+        a, b = np.moveaxis(field, axis, 0)[lag:], np.moveaxis(field, axis, 0)[:-lag]
+        assert abs((a * b).mean() - np.exp(-((lag / length[axis]) ** 2))) < 0.025 + 4 * np.sqrt(2) * sigma
+
+
+def test_short_lengths_are_not_interpolated():
+    box = {"start": (1, 2, 3), "shape": (4, 5, 6), "stream": STREAM, "length": (15.9, 2.0, 0.0)}
+    assert bits(smooth_field(**box)) == bits(gaussian_field(**box))
+    assert smooth_field(start=(0, 0, 0), shape=(3, 0, 2), stream=STREAM, length=(30.0, 1.0, 1.0)).shape == (3, 0, 2)
+
+
 def test_blobs_at_the_ends():
     box = {"start": (0, 0, 0), "shape": (8, 8, 8), "stream": STREAM, "length": (2.0, 2.0, 2.0)}
     assert not blobs(**box, porosity=0.0).any()
     assert blobs(**box, porosity=1.0).all()
 
 
+def test_levels():
+    assert level(0.3) == np.float32(normal_quantile(0.3))
+    assert (level(0.0), level(1.0)) == (-np.inf, np.inf)
+
+
 def test_bad_parameters_are_refused():
-    with pytest.raises(ParameterError, match="porosity"):
-        blobs_threshold(1.5)
+    with pytest.raises(ParameterError, match="fraction"):
+        level(1.5)
     with pytest.raises(ParameterError, match="correlation lengths"):
         gaussian_field(start=(0, 0, 0), shape=(2, 2, 2), stream=STREAM, length=(1.0, -1.0, 1.0))
     with pytest.raises(ParameterError, match="voxel indices"):

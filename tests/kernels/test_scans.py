@@ -13,10 +13,12 @@ from voxelrock.kernels.random import Operation, Stream, normal_field
 
 NOISE, RINGS = Stream(4, Operation.NOISE), Stream(4, Operation.RINGS)
 STEPS = {
-    "cupping": lambda b, start: scans.cupping(b, start=start, center=(4.3, -2.0), radius=9.0, coefficients=scans.cupping_coefficients(0.2), air=12.0),
+    "cupping": lambda b, start: scans.cupping(
+        b, start=start, around=scans.Axis((4.3, -2.0), (1.0, 0.7)), radius=9.0, coefficients=scans.cupping_coefficients(0.2), air=12.0
+    ),
     "noise": lambda b, start: scans.noise(b, start=start, stream=NOISE, std=7.5),
     "white noise": lambda b, start: scans.noise(b, start=start, stream=NOISE, std=7.5, length=(0.0, 0.0, 0.0)),
-    "rings": lambda b, start: scans.rings(b, start=start, center=(3.5, 6.0), stream=RINGS, amplitude=5.0, width=1.5, density=0.6),
+    "rings": lambda b, start: scans.rings(b, start=start, around=scans.Axis((3.5, 6.0), (0.5, 1.0)), stream=RINGS, amplitude=5.0, width=1.5, density=0.6),
 }
 
 
@@ -53,47 +55,30 @@ def test_steps_are_free_of_blocks_and_bodies_agree(name, start, data):
     assert (block == original).all()
 
 
-@pytest.mark.parametrize("dtype", ["uint8", "int32"])
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "int32"])
 def test_grey_levels(dtype):
-    phases = np.random.default_rng(1).integers(0, 3, (5, 6, 7)).astype(dtype)
+    phases = np.random.default_rng(1).integers(0, 2 if dtype == "bool" else 3, (5, 6, 7)).astype(dtype)
     levels = (20.0, 128.5, 250.25)
-    expected = np.array(levels, dtype=np.float32)[phases]
+    expected = np.array(levels, dtype=np.float32)[phases.astype(int)]
     assert bits(scans.grey_levels(phases, levels=levels)) == bits(expected)
     assert bits(from_strict(scans.grey_levels(to_strict(phases), levels=levels))) == bits(expected)
     for call in (scans.grey_levels, scans.grey_levels.reference):
-        with pytest.raises(DataError, match="phases from 0 to 2"):
-            call(phases, levels=(1.0, 2.0))
-    with pytest.raises(DataError, match="phases from -1"):
-        scans.grey_levels(np.full((1, 1, 1), -1), levels=levels)
-
-
-@pytest.mark.parametrize("factor", [1, 2, 3])
-def test_partial_volume_is_the_mean(factor):
-    fine = grey((6, 12, 18))
-    coarse = scans.partial_volume(fine, factor=factor)
-    dense = fine.astype(np.float64).reshape(6 // factor, factor, 12 // factor, factor, 18 // factor, factor).mean((1, 3, 5))
-    assert coarse.dtype == np.float32
-    assert np.abs(coarse - dense).max() < 1e-4
-    assert bits(coarse) == bits(scans.partial_volume.reference(fine, factor=factor))
-    assert bits(coarse) == bits(from_strict(scans.partial_volume(to_strict(fine), factor=factor)))
-    with pytest.raises(ParameterError, match="factor"):
-        scans.partial_volume(fine, factor=5)
-
-
-def test_partial_volume_of_a_plane():
-    fine = np.zeros((4, 4, 4), np.float32)
-    fine[:, :, 3:] = 100
-    assert scans.partial_volume(fine, factor=2)[0, 0].tolist() == [0, 50]
+        with pytest.raises(DataError, match="phase 1 has no grey level; levels are given for 0, 3"):
+            call(np.ones((1, 1, 1), dtype), levels=(1.0, np.nan, np.nan, 2.0))
+        with pytest.raises(DataError, match="phase 1 has no grey level"):
+            call(np.ones((1, 1, 1), dtype), levels=(1.0,))
+        with pytest.raises(DataError, match="phase -1"):
+            call(np.full((1, 1, 1), -1), levels=levels)
 
 
 def test_cupping_lowers_the_axis_and_leaves_air_and_rim():
     block = np.full((2, 41, 41), 200, np.float32)
-    out = scans.cupping(block, start=(0, 0, 0), center=(20, 20), radius=10, coefficients=scans.cupping_coefficients(0.25), air=40.0)
+    out = scans.cupping(block, start=(0, 0, 0), around=scans.Axis((20, 20)), radius=10, coefficients=scans.cupping_coefficients(0.25), air=40.0)
     assert out[0, 20, 20] == pytest.approx(40 + 160 * 0.75)
     assert out[1, 20, 30] == pytest.approx(200)
     assert out[0, 20, 27] == pytest.approx(40 + 160 * (1 - 0.25 * (1 - 0.49)))
     assert out[0, 0, 0] == pytest.approx(200)
-    air = scans.cupping(np.full_like(block, 40), start=(0, 0, 0), center=(20, 20), radius=10, coefficients=(0.5, 0.1, 0.2), air=40.0)
+    air = scans.cupping(np.full_like(block, 40), start=(0, 0, 0), around=scans.Axis((20, 20)), radius=10, coefficients=(0.5, 0.1, 0.2), air=40.0)
     assert (air == 40).all()
 
 
@@ -108,12 +93,12 @@ def test_noise_is_the_field_times_its_deviation():
 
 def test_rings_belong_to_whole_radii():
     block, center = np.zeros((3, 40, 44), np.float32), (60.0, 7.0)
-    out = scans.rings(block, start=(2, 50, -10), center=center, stream=RINGS, amplitude=3.0, width=2.0)
+    out = scans.rings(block, start=(2, 50, -10), around=scans.Axis(center), stream=RINGS, amplitude=3.0, width=2.0)
     y, x = np.mgrid[50:90, -10:34].astype(np.float64)
     ring = np.floor(np.sqrt((y - center[0]) ** 2 + (x - center[1]) ** 2) / 2).astype(int)
     offsets = normal_field(start=(0, 0, 0), shape=(1, 1, ring.max() + 1), stream=RINGS)[0, 0] * np.float32(3)
     assert (out == offsets[ring]).all()
-    few = scans.rings(block, start=(2, 50, -10), center=center, stream=RINGS, amplitude=3.0, width=0.2, density=0.1)
+    few = scans.rings(block, start=(2, 50, -10), around=scans.Axis(center), stream=RINGS, amplitude=3.0, width=0.2, density=0.1)
     hit = np.array([(few[0][np.floor(np.hypot(y - 60, x - 7) / 0.2).astype(int) == r] != 0).any() for r in range(150)])
     assert 3 <= hit.sum() <= 40
 
@@ -144,6 +129,6 @@ def test_bad_parameters_are_refused():
     with pytest.raises(ParameterError, match="deviation"):
         scans.noise(block, start=start, stream=NOISE, std=-1.0)
     with pytest.raises(ParameterError, match="radius"):
-        scans.cupping(block, start=start, center=(0, 0), radius=0.0, coefficients=(1.0,))
+        scans.cupping(block, start=start, around=scans.Axis((0, 0)), radius=0.0, coefficients=(1.0,))
     with pytest.raises(ParameterError, match="density"):
-        scans.rings(block, start=start, center=(0, 0), stream=RINGS, amplitude=1.0, density=2.0)
+        scans.rings(block, start=start, around=scans.Axis((0, 0)), stream=RINGS, amplitude=1.0, density=2.0)

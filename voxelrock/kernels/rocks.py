@@ -4,8 +4,8 @@ Grains come from :mod:`voxelrock.kernels.grains`, textures from :mod:`voxelrock.
 facets) is a table made once on the host from the grain's number; what happened to a voxel afterwards (dissolution, clay) is decided from a
 texture at that voxel alone.
 
-Legend: blocks are (z, y, x); phases are uint8; a *level* is a threshold of a standard normal field, ``normal_quantile(fraction)`` where
-that fraction of the voxels should lie at or below it.
+Legend: blocks are (z, y, x); phases are uint8; levels of textures come from
+:func:`voxelrock.kernels.fields.level`.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ import numpy as np
 from voxelrock.errors import ParameterError
 from voxelrock.kernels.backend import jit, kernel, namespace
 from voxelrock.kernels.grains import least_gaps
-from voxelrock.kernels.random import Operation, Stream, normal_field, normal_quantile, placed, uniform_field
-from voxelrock.kernels.spheres import SpherePack
+from voxelrock.kernels.random import Operation, Stream, normal_field, placed, uniform_field
+from voxelrock.kernels.spheres import Lattice, SpherePack
 from voxelrock.typing import Block, HostArray
 
 Rule = tuple[int, float, float, int]
@@ -27,15 +27,6 @@ Rule = tuple[int, float, float, int]
 
 _SAMPLES = 72
 """Voxels along an edge of the lattice on which the growth of grains is measured."""
-
-
-def level(fraction: float) -> float:
-    """The level of a standard normal field at or below which a fraction of its voxels lies; ±infinity at the ends."""
-    if not 0.0 <= fraction <= 1.0:
-        raise ParameterError(f"a fraction must lie in [0, 1], got {fraction}")
-    if fraction in (0.0, 1.0):
-        return math.inf if fraction else -math.inf
-    return normal_quantile(fraction)
 
 
 def grain_minerals(radii: HostArray, *, seed: int, fractions: tuple[float, ...], first: int = 1) -> HostArray:
@@ -125,7 +116,7 @@ def gap_bounds(table: HostArray, *, period: tuple[float, float, float], shares: 
     if not all(0.0 <= share <= 1.0 for share in shares):
         raise ParameterError(f"shares must lie in [0, 1], got {shares}")
     z, y, x = (edge / _SAMPLES for edge in period)
-    gaps, _ = least_gaps(start=(0, 0, 0), shape=(_SAMPLES,) * 3, table=table, spacing=(z, y, x), period=period, limit=float(np.max(table[:, 3])))
+    gaps, _ = least_gaps(start=(0, 0, 0), shape=(_SAMPLES,) * 3, table=table, lattice=Lattice((z, y, x), period), limit=float(np.max(table[:, 3])))
     ordered = np.sort(gaps, axis=None)
     found = tuple(float(ordered[round(share * (ordered.size - 1))]) for share in shares)
     if math.inf in found:

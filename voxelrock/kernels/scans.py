@@ -5,8 +5,8 @@ spread (``kernels.convolution.gaussian``), :func:`cupping`, :func:`noise`, :func
 blur, so its standard deviation is that of the voxels seen, and contrast over noise means what it says.
 
 Legend: blocks are (z, y, x), float32 unless said otherwise; ``start`` is the global index of a block's first voxel (callers that also name
-its shape and namespace are not refused); ``center`` is the (y, x) of the axis of rotation, which runs along z, relative to the centre of
-voxel (0, 0) and in the unit of ``spacing``, the edges of a voxel along (y, x). No step needs a halo, and all are bitwise on every device and in every block.
+its shape and namespace are not refused); the axis of rotation runs along z. No step
+needs a halo, and all are bitwise on every device and in every block.
 
 Sources: Ketcham & Carlson 2001, "Acquisition, optimization and interpretation of X-ray computed tomographic imagery",
 doi:10.1016/S0098-3004(00)00116-3; Sijbers & Postnov 2004, "Reduction of ring artefacts in high resolution micro-CT reconstructions",
@@ -16,6 +16,7 @@ doi:10.1088/0031-9155/49/14/N06.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,13 @@ from voxelrock.kernels.fields import Lengths, gaussian_field
 from voxelrock.kernels.random import Stream, normal_field, placed, uniform_field
 from voxelrock.typing import Block, HostArray, Triple
 
-Center = tuple[float, float]
+
+@dataclass(frozen=True)
+class Axis:
+    """The axis of rotation: ``center`` (y, x), relative to the centre of voxel (0, 0), in the unit of ``spacing``, a voxel's edges along (y, x)."""
+
+    center: tuple[float, float]
+    spacing: tuple[float, float] = (1.0, 1.0)
 
 
 def device_of(block: Block) -> Any:
@@ -106,13 +113,13 @@ def _look_up(phases: HostArray, levels: HostArray, out: HostArray) -> bool:
 # --- artefacts ------------------------------------------------------------------------------------------------------------------------------
 
 
-def _radius_squared(grey: Block, start: Triple, center: Center, spacing: Center) -> Block:
+def _radius_squared(grey: Block, start: Triple, around: Axis) -> Block:
     """Squared distance from the axis, (y, x), float64."""
     xp, where = namespace(grey), placed(device_of(grey))
     axes = []
     for axis in (1, 2):
         index = xp.arange(start[axis], start[axis] + grey.shape[axis], dtype=xp.int64, **where)
-        offset = xp.astype(index, xp.float64) * float(spacing[axis - 1]) - float(center[axis - 1])
+        offset = xp.astype(index, xp.float64) * float(around.spacing[axis - 1]) - float(around.center[axis - 1])
         axes.append(offset * offset)
     return axes[0][:, None] + axes[1][None, :]
 
@@ -123,11 +130,10 @@ def cupping(
     /,
     *,
     start: Triple,
-    center: Center,
+    around: Axis,
     radius: float,
     coefficients: tuple[float, ...],
     air: float = 0.0,
-    spacing: Center = (1.0, 1.0),
     **_: Any,
 ) -> Block:
     """Beam hardening: grey above air times an even polynomial of the distance from the axis.
@@ -138,10 +144,12 @@ def cupping(
     ----------
     grey
         float32.
-    start, center, spacing
-        As in the module's legend.
+    start
+        Global index of the first voxel.
+    around
+        The axis of rotation.
     radius
-        Where the polynomial ends, in the unit of the spacing.
+        Where the polynomial ends, in the unit of the axis.
     coefficients
         c₀, c₁, ….
     air
@@ -160,7 +168,7 @@ def cupping(
     if not (math.isfinite(radius) and radius > 0):
         raise ParameterError(f"the radius must be finite and greater than 0, got {radius}")
     xp = namespace(grey)
-    ratio = _radius_squared(grey, start, center, spacing) / (radius * radius)
+    ratio = _radius_squared(grey, start, around) / (radius * radius)
     ratio = xp.where(ratio < 1.0, ratio, xp.ones_like(ratio))
     factor = xp.zeros_like(ratio)
     for c in reversed(coefficients):
@@ -214,12 +222,11 @@ def rings(
     /,
     *,
     start: Triple,
-    center: Center,
+    around: Axis,
     stream: Stream,
     amplitude: float,
     width: float = 1.0,
     density: float = 1.0,
-    spacing: Center = (1.0, 1.0),
     **_: Any,
 ) -> Block:
     """Add rings about the axis: the trace of detector columns that answer differently.
@@ -231,14 +238,16 @@ def rings(
     ----------
     grey
         float32.
-    start, center, spacing
-        As in the module's legend.
+    start
+        Global index of the first voxel.
+    around
+        The axis of rotation.
     stream
         Seed, operation and draw; the next draw is used too.
     amplitude
         Standard deviation of the offsets, in grey levels.
     width
-        Of a ring, in the unit of the spacing.
+        Of a ring, in the unit of the axis.
     density
         Probability that a ring is affected, 0 to 1.
 
@@ -257,7 +266,7 @@ def rings(
     if 0 in grey.shape:
         return grey
     xp = namespace(grey)
-    ring = xp.astype(xp.floor(xp.sqrt(_radius_squared(grey, start, center, spacing)) / float(width)), xp.int64)
+    ring = xp.astype(xp.floor(xp.sqrt(_radius_squared(grey, start, around)) / float(width)), xp.int64)
     first = int(xp.min(ring))
     row: Any = {"start": (0, 0, first), "shape": (1, 1, int(xp.max(ring)) - first + 1)}
     offsets = normal_field(stream=stream, **row)[0, 0] * np.float32(amplitude)

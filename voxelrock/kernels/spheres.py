@@ -27,6 +27,32 @@ Lengths = tuple[float, float, float]
 Window = tuple[slice, slice, slice]
 
 
+@dataclass(frozen=True)
+class Lattice:
+    """Where voxels lie in a list of spheres.
+
+    Parameters
+    ----------
+    spacing
+        Edges of a voxel along (z, y, x), in the unit of the list.
+    period
+        Edges of the cell that repeats along (z, y, x), or None.
+
+    Raises
+    ------
+    ParameterError
+        If a length is not above zero.
+    """
+
+    spacing: Lengths = (1.0, 1.0, 1.0)
+    period: Lengths | None = None
+
+    def __post_init__(self) -> None:
+        for name, lengths in (("spacing", self.spacing), ("period", self.period or self.spacing)):
+            if not all(math.isfinite(length) and length > 0 for length in lengths):
+                raise ParameterError(f"the {name} must be finite and greater than 0, got {lengths}")
+
+
 @dataclass(frozen=True, eq=False)
 class SpherePack:
     """Spheres on the host.
@@ -76,6 +102,9 @@ class SpherePack:
         return np.column_stack([self.centers, self.radii])
 
 
+_UNIT = Lattice()
+
+
 def volume(radii: HostArray) -> float:
     """Sum of the volumes of spheres, exactly rounded."""
     return 4.0 / 3.0 * math.pi * math.fsum(radii * radii * radii)
@@ -102,11 +131,10 @@ def rows_of(table: HostArray) -> HostArray:
     return np.ascontiguousarray(np.asarray(table, dtype=np.float64).reshape(-1, table.shape[-1]))
 
 
-def near(table: HostArray, period: Lengths | None, start: Triple, shape: Triple, spacing: Lengths, margin: float) -> Near:
+def near(table: HostArray, lattice: Lattice, start: Triple, shape: Triple, margin: float) -> Near:
     """The spheres, grown by ``margin``, that may cover voxels of a block."""
     check_box(start, shape)
-    if not all(math.isfinite(step) and step > 0 for step in spacing):
-        raise ParameterError(f"the spacing must be finite and greater than 0, got {spacing}")
+    spacing, period = lattice.spacing, lattice.period
     centers, reach = table[:, :3], np.maximum(table[:, 3] + margin, 0.0)
     edges: list[float | None] = [None] * 3 if period is None else list(period)
     per_axis = [list(_shifts(centers[:, i], reach, edges[i], (start[i] - 1) * spacing[i], (start[i] + shape[i]) * spacing[i])) for i in range(3)]
@@ -141,10 +169,10 @@ def _shifts(centers: HostArray, reach: HostArray, edge: float | None, low: float
             yield shift, near
 
 
-def positions(start: Triple, shape: Triple, spacing: Lengths, xp: Any, device: Any) -> tuple[Block, Block, Block]:
+def positions(start: Triple, shape: Triple, lattice: Lattice, xp: Any, device: Any) -> tuple[Block, Block, Block]:
     """Positions of the voxels along each axis."""
     axes = [xp.arange(o, o + n, dtype=xp.int64, **placed(device)) for o, n in zip(start, shape)]
-    z, y, x = (xp.astype(axis, xp.float64) * float(step) for axis, step in zip(axes, spacing))
+    z, y, x = (xp.astype(axis, xp.float64) * float(step) for axis, step in zip(axes, lattice.spacing))
     return z, y, x
 
 
@@ -163,8 +191,7 @@ def covered(
     start: Triple,
     shape: Triple,
     table: HostArray,
-    spacing: Lengths = (1.0, 1.0, 1.0),
-    period: Lengths | None = None,
+    lattice: Lattice = _UNIT,
     inside: bool = True,
     xp: Any = np,
     device: Any = None,
@@ -177,10 +204,8 @@ def covered(
         Global index of the first voxel and number of voxels, (z, y, x).
     table
         (…, n, 4): z, y, x, radius.
-    spacing
-        Edges of a voxel along (z, y, x), in the unit of the table.
-    period
-        Edges of the cell that repeats, or None.
+    lattice
+        Edges of a voxel and of the cell that repeats.
     inside
         The value of covered voxels.
     xp, device
@@ -194,12 +219,12 @@ def covered(
     Raises
     ------
     ParameterError
-        If the spacing is not positive or the box leaves [-2³¹, 2³¹).
+        If the box leaves [-2³¹, 2³¹).
     """
     balls = rows_of(table)
     out = xp.full(shape, not inside, dtype=xp.bool, **placed(device))
-    at = positions(start, shape, spacing, xp, device)
-    for center, row, window in near(balls, period, start, shape, spacing, 0.0).windows():
+    at = positions(start, shape, lattice, xp, device)
+    for center, row, window in near(balls, lattice, start, shape, 0.0).windows():
         dz, dy, dx = offsets(at, center, window)
         hit = dz * dz + dy * dy + dx * dx <= float(balls[row, 3] * balls[row, 3])
         out[window] = xp.where(hit, xp.asarray(inside, **placed(device)), out[window])
@@ -212,16 +237,15 @@ def _covered_host(
     start: Triple,
     shape: Triple,
     table: HostArray,
-    spacing: Lengths = (1.0, 1.0, 1.0),
-    period: Lengths | None = None,
+    lattice: Lattice = _UNIT,
     inside: bool = True,
     xp: Any = np,
     device: Any = None,
 ) -> Block:
     balls = rows_of(table)
-    nearby = near(balls, period, start, shape, spacing, 0.0)
+    nearby = near(balls, lattice, start, shape, 0.0)
     out = np.full(shape, not inside)
-    _cover(nearby.centers, balls[nearby.rows, 3], nearby.boxes, positions(start, shape, spacing, np, None), inside, out)
+    _cover(nearby.centers, balls[nearby.rows, 3], nearby.boxes, positions(start, shape, lattice, np, None), inside, out)
     return out
 
 
