@@ -31,6 +31,8 @@ class Options:
         The largest image, in bytes, that ``numpy.asarray`` computes without being asked twice.
     progress
         ``"auto"`` (bars on a terminal), ``"always"`` or ``"never"``.
+    workers
+        Threads that compute where there is no cluster; 0 stands for one for each core.
     """
 
     device: str = "auto"
@@ -38,12 +40,15 @@ class Options:
     memory: int = 512 * 2**20
     array_limit: int = 4 * 2**30
     progress: str = "auto"
+    workers: int = 0
 
     def __post_init__(self) -> None:
         if self.device not in _DEVICES:
             raise ParameterError(f"options.device is one of {', '.join(_DEVICES)}; got {self.device!r}")
         if self.progress not in ("auto", "always", "never"):
             raise ParameterError(f"options.progress is one of auto, always, never; got {self.progress!r}")
+        if self.workers < 0:
+            raise ParameterError(f"options.workers is a number of threads, or 0 for one for each core; got {self.workers}")
         if self.memory < 2**20:
             raise ParameterError(f"options.memory is a number of bytes, at least 1 MiB; got {self.memory}")
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from voxelrock import __version__
+from voxelrock import __version__, options
 from voxelrock.errors import VoxelrockError
 
 COMMANDS = {
@@ -60,4 +60,4 @@ class Commands(click.Group):
 def main(debug: bool, workers: int | None) -> None:
     """Exact, chunk-free analysis of three-dimensional images of rock, of any size."""
     if workers is not None:
-        import_module("dask").config.set(num_workers=workers)
+        options.set(workers=workers)

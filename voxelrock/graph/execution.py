@@ -10,6 +10,7 @@ from dask.base import get_scheduler, unpack_collections
 from dask.highlevelgraph import HighLevelGraph
 from dask.threaded import get as threaded_get
 
+from voxelrock import options
 from voxelrock.graph import progress
 from voxelrock.graph.expressions import leaves
 from voxelrock.graph.reductions import ReductionLayer
@@ -47,10 +48,18 @@ def compute(*results: Any, label: str = "computing") -> Any:
 def execute(graph: Any, keys: list[Any], label: str) -> list[Any]:
     """Run a graph on the scheduler in force (threads, or the cluster of the current client)."""
     tasks = optimize(graph, keys)
-    get = get_scheduler() or threaded_get
     total = sum(1 for key in tasks if _name(key).startswith("part-") and "tree" not in _name(key))
     with progress.bar(total, label):
-        return list(get(dict(tasks), keys))
+        return list(schedule(tasks, keys))
+
+
+def schedule(tasks: Any, keys: list[Any]) -> Any:
+    """Hand tasks to the scheduler in force: the cluster of the current client, or ``options.workers`` threads."""
+    get = get_scheduler()
+    if get is not None:
+        return get(dict(tasks), keys)
+    workers = options.get().workers
+    return threaded_get(dict(tasks), keys, **({"num_workers": workers} if workers else {}))
 
 
 def _name(key: Hashable) -> str:
@@ -98,6 +107,3 @@ def _depths(graph: HighLevelGraph) -> dict[str, int]:
         below = max((depths[d] for d in graph.dependencies[name]), default=0)
         depths[name] = below + isinstance(graph.layers[name], ReductionLayer)
     return depths
-
-
-__all__ = ["compute", "execute", "merge_readings"]

@@ -8,13 +8,12 @@ from typing import Any, Protocol
 
 import dask.array as da
 from dask.array.optimization import optimize
-from dask.base import get_scheduler
 from dask.highlevelgraph import HighLevelGraph
-from dask.threaded import get as threaded_get
 
 from voxelrock.geometry import Tiling, VoxelBox
 from voxelrock.graph import progress
 from voxelrock.graph.arrays import lift
+from voxelrock.graph.execution import schedule
 from voxelrock.graph.identity import fingerprint
 from voxelrock.graph.layers import BlockLayer
 from voxelrock.kernels.backend import to_host
@@ -65,6 +64,5 @@ class Sink:
         """Compute and write every missing unit, on the scheduler in force."""
         graph, keys = self.graph(array)
         if keys:
-            get = get_scheduler() or threaded_get
             with progress.bar(len(keys), label):
-                get(dict(optimize(graph, keys)), keys)
+                schedule(optimize(graph, keys), keys)

@@ -5,9 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from zarr import Array as ZarrArray
-from zarr.abc.store import Store
-
 from voxelrock.errors import MissingFileError, ParameterError
 from voxelrock.geometry import ZYX, Tiling, VoxelGrid
 from voxelrock.graph.arrays import from_source
@@ -17,7 +14,7 @@ from voxelrock.io.formats import ReadOptions, Scan
 from voxelrock.io.registry import read
 from voxelrock.storage import open_zarr
 from voxelrock.storage.layout import compute_edge
-from voxelrock.storage.opening import is_store
+from voxelrock.storage.opening import is_store, is_store_object
 from voxelrock.storage.records import partial_path
 
 _SLABS, _SLAB_BYTES = 8, 64 * 2**20
@@ -65,7 +62,7 @@ def open(place: Any, /, *, spacing: Any = None, origin: Any = None, unit: str | 
     if unknown:
         raise ParameterError(f"vr.open has no option {unknown[0]!r}; options of files are {', '.join(ReadOptions.__dataclass_fields__)}")
     options = ReadOptions(**file)
-    if isinstance(place, Store | ZarrArray):
+    if is_store_object(place):
         image = open_zarr(place, path=path)
     else:
         image = _from_path(Path(place), path, options)

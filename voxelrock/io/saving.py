@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from zarr.abc.store import Store
-
 from voxelrock.errors import ParameterError, StorageError
 from voxelrock.graph.scratch import staged
 from voxelrock.graph.sinks import Sink
@@ -15,6 +13,7 @@ from voxelrock.io.formats import Header, WriteOptions
 from voxelrock.io.opening import open as open_image
 from voxelrock.io.registry import write
 from voxelrock.storage import save_zarr
+from voxelrock.storage.opening import is_store_object
 from voxelrock.storage.saving import Request
 
 _STORE = ("layout", "codec", "chunks", "shards", "resume")
@@ -60,7 +59,7 @@ def save(image: VoxelImage, place: Any, /, *, overwrite: bool = False, **options
     """
     if not isinstance(image, VoxelImage):
         raise ParameterError(f"vr.save stores images; got {type(image).__name__} (tables: voxelrock.io.tables.save_table)")
-    to_store = isinstance(place, Store) or Path(place).suffix.lower() in (".zarr", "")
+    to_store = is_store_object(place) or Path(place).suffix.lower() in (".zarr", "")
     allowed = _STORE if to_store else _FILE
     for name in options:
         if name not in allowed:

@@ -30,6 +30,11 @@ def is_store(path: Path) -> bool:
     return any((path / name).exists() for name in ("zarr.json", ".zarray", ".zgroup"))
 
 
+def is_store_object(place: Any) -> bool:
+    """Whether something is a Zarr array or store already, not a path."""
+    return isinstance(place, Store | zarr.Array)
+
+
 def open_zarr(place: Any, *, path: str = "") -> VoxelImage:
     """Open a Zarr store lazily.
 

@@ -90,7 +90,7 @@ def slices(image: VoxelImage, /, *, overlay: VoxelImage | None = None, position:
     for axes, cut in zip(panels, cuts):
         shown = _colored(image, planes[f"image {cut.axis}"], cut, range_shown, cmap)
         if overlay is not None:
-            shown = _blend(shown, _colors(overlay, planes[f"overlay {cut.axis}"].squeeze(cut.axis)), alpha)
+            shown = _blend(shown, _colors(overlay, planes[f"overlay {cut.axis}"].squeeze(cut.axis), overlaid=True), alpha)
         _draw(axes, shown, image, cut)
     _scale_bar(panels[0], image.grid.extent.x, image.grid.extent.y, image.grid.unit)
     entries = _entries(overlay if overlay is not None else image)
@@ -126,12 +126,13 @@ def _entries(image: VoxelImage) -> list[tuple[str, str]]:
     return [("True", PHASES[1])] if image.dtype.kind == "b" else []
 
 
-def _colors(image: VoxelImage, plane: HostArray) -> HostArray:
-    """Red, green, blue and opacity of labels."""
+def _colors(image: VoxelImage, plane: HostArray, *, overlaid: bool = False) -> HostArray:
+    """Red, green, blue and opacity of labels; solids are left transparent where they lie over a scan."""
     shown = np.zeros((*plane.shape, 4))
     labels = list(image.phases) or [1]
     for label, (_, color) in zip(labels, _entries(image) or [("", PHASES[1])]):
-        shown[plane == label] = (*to_rgb(color), 1.0)
+        hidden = overlaid and label in image.phases and image.phases[label].role == "solid"
+        shown[plane == label] = (*to_rgb(color), 0.0 if hidden else 1.0)
     return shown
 
 

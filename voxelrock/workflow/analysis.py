@@ -255,6 +255,7 @@ def sections(found: Analysis, source: str | Path | None) -> list[Section]:
     """What the report shows, in order."""
     results, grey = found.results, found.recipe.pore is None
     rows = [(k.replace("_", " "), v) for k, v in results.items() if v.ndim == 0]
+    rows.sort(key=lambda row: row[0] not in ("porosity", "threshold"))
     parts = [Section.numbers("Results", rows)]
     shown = found.scan if grey else found.segmented
     pictures = slices(shown, overlay=found.segmented if grey else None)

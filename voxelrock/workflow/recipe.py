@@ -76,7 +76,7 @@ def identity(path: Path) -> Json:
     files = [path] if path.is_file() else sorted(f for f in path.rglob("*") if f.is_file())
     facts = [f.stat() for f in files]
     newest = max((f.st_mtime for f in facts), default=0.0)
-    return {"path": str(path.absolute()), "files": len(files), "bytes": sum(f.st_size for f in facts), "changed": newest, "sha256": "skipped"}
+    return {"path": str(path.resolve()), "files": len(files), "bytes": sum(f.st_size for f in facts), "changed": newest, "sha256": "skipped"}
 
 
 def to_toml(tables: dict[str, Json]) -> str:
