@@ -45,7 +45,7 @@ class Growth:
         return max(self.grain, self.rim)
 
 
-@kernel(cost=14.0, workspace=12.0)
+@kernel(cost=18.0, workspace=12.0)
 def grains(
     *,
     start: Triple,

@@ -19,6 +19,7 @@ from voxelrock.errors import ParameterError
 from voxelrock.kernels.backend import jit, kernel, namespace
 from voxelrock.kernels.grains import least_gaps
 from voxelrock.kernels.random import Operation, Stream, normal_field, placed, uniform_field
+from voxelrock.kernels.scans import device_of
 from voxelrock.kernels.spheres import Lattice, SpherePack
 from voxelrock.typing import Block, HostArray
 
@@ -144,7 +145,7 @@ def altered(phases: Block, texture: Block, /, *, rules: tuple[Rule, ...]) -> Blo
         uint8. Bitwise on every device and in every block; no halo.
     """
     xp = namespace(phases)
-    place = placed(None if xp is np or not hasattr(phases, "device") else phases.device)
+    place = placed(device_of(phases))
     result = phases
     for old, low, high, new in reversed(rules):
         fits = (texture > float(np.float32(low))) & (texture <= float(np.float32(high)))

@@ -181,7 +181,7 @@ def cupping_coefficients(depth: float) -> tuple[float, float]:
     return 1.0 - depth, depth
 
 
-@kernel(cost=7.0, workspace=2.0)
+@kernel(cost=12.0, workspace=2.0)
 def noise(grey: Block, /, *, start: Triple, stream: Stream, std: float, length: Lengths = (1.0, 1.0, 1.0), **_: Any) -> Block:
     """Add correlated Gaussian noise.
 
