@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import errno
 import json
-import shutil
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,17 +12,22 @@ from typing import Any
 import numpy as np
 import zarr
 from dask.base import get_scheduler
+from dask.local import get_sync
+from dask.threaded import get as threaded_get
 from zarr.abc.store import Store
+from zarr.core.buffer import default_buffer_prototype
 from zarr.storage import LocalStore, MemoryStore
 
-from voxelrock.errors import ExistsError, ParameterError, StorageError, UnfinishedError
+from voxelrock import __version__
+from voxelrock.errors import ExistsError, ParameterError, UnfinishedError
 from voxelrock.geometry import VoxelBox
-from voxelrock.graph.identity import fingerprint
 from voxelrock.graph.scratch import staged
 from voxelrock.graph.sinks import Sink
 from voxelrock.image import VoxelImage
 from voxelrock.storage import attributes, codecs, layout, opening
-from voxelrock.storage.records import Record, check_target, fsync_path, partial_path, publish
+from voxelrock.storage.files import check_target, explained
+from voxelrock.storage.records import Record, partial_path, publish, sweep
+from voxelrock.storage.shards import Files
 from voxelrock.typing import HostArray, Json, Triple
 
 LAYOUTS = ("voxelrock", "zarr2", "rockverse")
@@ -31,11 +35,16 @@ LAYOUTS = ("voxelrock", "zarr2", "rockverse")
 
 @dataclass(frozen=True)
 class ZarrTarget:
-    """Write units of a Zarr array under construction; opened anew in each process."""
+    """Write units of a Zarr array under construction; each file appears whole, and is recorded once it is on the disk."""
 
     record: Record
-    identity: str
     reverse: bool
+    files: Files | None
+
+    @property
+    def identity(self) -> str:
+        """Each run's own: runs that store one image in two places at once share no task."""
+        return f"{self.record.partial} {self.record.token}"
 
     def write(self, index: Triple, box: VoxelBox, block: HostArray) -> None:
         """Store one unit, flush it, and record it.
@@ -44,14 +53,35 @@ class ZarrTarget:
         ------
         StorageError
             The disk is full, or the folder cannot be written.
+        UnfinishedError
+            Another run took over.
         """
-        place = self.record.partial
-        array = zarr.open_array(store=LocalStore(place), mode="r+")
-        with zarr.config.set({"array.write_empty_chunks": True}):
-            put(array, box, block, self.reverse, str(place))
-        for file in _files(array, place, box, self.reverse):
-            fsync_path(file)
-        self.record.mark(index)
+        if self.reverse:
+            box, block = VoxelBox(box.start[::-1], box.stop[::-1]), block.transpose()
+        with explained(self.record.partial):
+            self.record.mark(index, dict(self._write(box, block)))
+
+    def _write(self, box: VoxelBox, block: HostArray) -> Iterator[tuple[str, int]]:
+        if self.files is None:
+            yield from self._write_by_zarr(box, block)
+            return
+        for index in self.files.tiling.touched(box):
+            key = self.files.key(index)
+            part = block[self.files.tiling.box(index).within(box).slices]
+            yield key, self.record.place(key, self.files.encode(index, part))
+
+    def _write_by_zarr(self, box: VoxelBox, block: HostArray) -> Iterator[tuple[str, int]]:
+        """Have zarr-python encode the unit in memory, and put the files in place."""
+        encoded = MemoryStore()
+        for name in ("zarr.json", ".zarray", ".zattrs"):
+            if (self.record.partial / name).exists():
+                encoded._store_dict[name] = default_buffer_prototype().buffer.from_bytes((self.record.partial / name).read_bytes())
+        known = set(encoded._store_dict)
+        array = zarr.open_array(store=encoded, mode="r+", config={"write_empty_chunks": True})
+        array[box.slices] = block
+        for key, buffer in encoded._store_dict.items():
+            if key not in known:
+                yield key, self.record.place(key, [buffer.to_bytes()])
 
 
 @dataclass(frozen=True)
@@ -64,29 +94,10 @@ class MemoryTarget:
 
     def write(self, index: Triple, box: VoxelBox, block: HostArray) -> None:
         """Store one unit."""
-        put(self.array, box, block, self.reverse, "memory")
-
-
-def put(array: zarr.Array[Any], box: VoxelBox, block: HostArray, reverse: bool, place: str) -> None:
-    """Write whole units of an array; errors of the system become ours."""
-    try:
-        if reverse:
-            array[box.slices[::-1]] = np.ascontiguousarray(block.transpose())
+        if self.reverse:
+            self.array[box.slices[::-1]] = np.ascontiguousarray(block.transpose())
         else:
-            array[box.slices] = block
-    except OSError as error:
-        if error.errno == errno.ENOSPC:
-            raise StorageError(f"no space left on the disk of {place}; free some and save again with resume=True") from error
-        raise StorageError(f"cannot write to {place}: {error.strerror or error}") from error
-
-
-def _files(array: zarr.Array[Any], place: Path, box: VoxelBox, reverse: bool) -> list[Path]:
-    """The files that hold a box: one for each shard, or chunk."""
-    shape = array.shards or array.chunks
-    start, stop = (box.start[::-1], box.stop[::-1]) if reverse else (box.start, box.stop)
-    ranges = [range(a // n, -(-b // n)) for a, b, n in zip(start, stop, shape)]
-    keys = [array.metadata.encode_chunk_key((i, j, k)) for i in ranges[0] for j in ranges[1] for k in ranges[2]]
-    return [place / key for key in keys]
+            self.array[box.slices] = block
 
 
 @dataclass(frozen=True)
@@ -124,65 +135,92 @@ def save_zarr(image: VoxelImage, target: Any, request: Request) -> VoxelImage:
     """
     if isinstance(target, Store):
         return _save_memory(image, target, request)
-    path = Path(target).absolute()
+    path = Path(target).resolve()
     check_target(path)
-    if path.exists() and not request.overwrite:
-        raise ExistsError(f"{path} exists; pass overwrite=True to replace it")
+    _check_replaceable(path, request.overwrite)
     plan = layout.choose(image.shape, image.dtype, chunks=request.chunks, shards=request.shards, sharded=request.kind == "voxelrock")
     record = Record(partial_path(path))
-    identity = _fingerprint(image, plan, request)
-    done = _prepare(record, identity, image, plan, request)
     with record.owned():
-        units = plan.tiling(image.shape)
-        try:
-            data, scratch = staged(image.data, units, record.folder / "scratch", path.name)
-            Sink(ZarrTarget(record, str(identity["image"]), request.kind == "rockverse"), units, done).store(data, f"saving {path.name}")
-        except KeyboardInterrupt as stop:
-            stop.add_note(f"{len(record.done())} of {len(units)} blocks are safe in {record.partial}; save again with resume=True to go on")
-            raise
-        for item in scratch:
-            item.remove()
+        sweep(path)
+        _check_replaceable(path, request.overwrite)  # another run may have completed it before this one owned the partial
+        _store(image, record, plan, request, path.name)
         record.check_still_owned()
-    publish(record.partial, path, overwrite=request.overwrite)
+        with explained(path):
+            publish(record, path, overwrite=request.overwrite)
     return opening.open_zarr(path)
+
+
+def _check_replaceable(path: Path, overwrite: bool) -> None:
+    """Raise ``ExistsError`` where something is in the way; only stores, files and empty folders are ever replaced."""
+    if not path.exists():
+        return
+    if not overwrite:
+        raise ExistsError(f"{path} exists; pass overwrite=True to replace it")
+    if path.is_dir() and not opening.is_store(path) and any(path.iterdir()):
+        raise ExistsError(f"{path} is a folder that holds no Zarr store, so it is not replaced; choose another path, or remove it yourself")
+
+
+def _store(image: VoxelImage, record: Record, plan: layout.Layout, request: Request, name: str) -> None:
+    """Compute and write every unit that is not stored yet."""
+    identity = _fingerprint(image, plan, request)
+    units = plan.tiling(image.shape)
+    with explained(record.partial):
+        done = _prepare(record, identity, image, plan, request)
+    array = zarr.open_array(store=LocalStore(record.partial), mode="r")
+    target = ZarrTarget(record, request.kind == "rockverse", Files.of(array, str(record.partial)))
+    try:
+        data, scratch = staged(image.data, units, record.folder / "scratch", name)
+        Sink(target, units, done).store(data, f"saving {name}")
+    except KeyboardInterrupt as stop:
+        stop.add_note(f"{record.marked()} of {len(units)} blocks are safe in {record.partial}; save again with resume=True to go on")
+        raise
+    for item in scratch:
+        item.remove()
 
 
 def _fingerprint(image: VoxelImage, plan: layout.Layout, request: Request) -> Json:
     return {
         "image": image.fingerprint,
-        "grid": fingerprint(repr(image.grid)),
+        "shape": list(image.shape),
         "type": image.dtype.str,
+        "grid": str(image.grid),
         "chunks": list(plan.chunks),
         "shards": list(plan.shards or ()),
-        "unit": list(plan.unit),
         "codec": codecs.resolve(request.codec, image.dtype, labels=bool(image.phases)),
         "layout": request.kind,
+        "unit": list(plan.unit),
+        "voxelrock": __version__,
     }
 
 
 def _prepare(record: Record, identity: Json, image: VoxelImage, plan: layout.Layout, request: Request) -> frozenset[Triple]:
     """Make the partial store, or take over one that was left; gives the units that are stored already."""
-    partial = record.partial
-    if partial.exists() and record.alive():
-        raise UnfinishedError(f"{partial} is being written by {record.describe_owner()}; wait for it, or stop it first")
-    if partial.exists() and request.resume:
-        before = record.fingerprint()
-        different = [name for name in identity if before.get(name) != identity[name]]
-        if not different:
-            return record.done()
-        what = ", ".join(different)
-        raise UnfinishedError(f"{partial} was begun with another {what}, so it cannot be resumed; pass overwrite=True to start anew")
-    if partial.exists():
-        if not request.overwrite:
-            state = f"{len(record.done())} of {len(plan.tiling(image.shape))} blocks"
-            raise UnfinishedError(f"{partial} was left unfinished ({state}): pass resume=True to go on, or overwrite=True to start anew")
-        shutil.rmtree(partial)
-    try:
-        create(LocalStore(partial), image, plan, request, str(identity["codec"]))
-        record.begin(identity)
-    except OSError as error:
-        raise StorageError(f"cannot write to {partial.parent}: {error.strerror or error}") from error
+    before = record.fingerprint()
+    if before and request.resume:
+        different = [_difference(name, before.get(name), now) for name, now in identity.items() if before.get(name) != now]
+        if different:
+            what = ", ".join(different)
+            raise UnfinishedError(f"{record.partial} was begun with another {what}, so it cannot be resumed; pass overwrite=True to start anew")
+        record.place("zarr.json" if request.kind != "zarr2" else ".zattrs", [_metadata(image, plan, request, str(identity["codec"]))])
+        return record.done()
+    if before and not request.overwrite:
+        state = f"{record.marked()} of {len(plan.tiling(image.shape))} blocks"
+        raise UnfinishedError(f"{record.partial} was left unfinished ({state}): pass resume=True to go on, or overwrite=True to start anew")
+    record.clear()
+    create(LocalStore(record.partial), image, plan, request, str(identity["codec"]))
+    record.begin(identity)
     return frozenset()
+
+
+def _difference(name: str, before: Any, now: Any) -> str:
+    return name if name == "image" else f"{name} ({before} then, {now} now)"
+
+
+def _metadata(image: VoxelImage, plan: layout.Layout, request: Request, codec: str) -> bytes:
+    """The file of an image's metadata; its field, phases and history may be others than when the store was begun."""
+    store = MemoryStore()
+    create(store, image, plan, request, codec)
+    return store._store_dict["zarr.json" if request.kind != "zarr2" else ".zattrs"].to_bytes()
 
 
 def create(store: Store, image: VoxelImage, plan: layout.Layout, request: Request, codec: str) -> zarr.Array[Any]:
@@ -209,7 +247,7 @@ def create(store: Store, image: VoxelImage, plan: layout.Layout, request: Reques
 def _save_memory(image: VoxelImage, store: Store, request: Request) -> VoxelImage:
     if not isinstance(store, MemoryStore):
         raise ParameterError(f"save to a path, or to a zarr.storage.MemoryStore; got {type(store).__name__}")
-    if getattr(get_scheduler(), "__self__", None) is not None:
+    if get_scheduler() not in (None, threaded_get, get_sync):
         raise ParameterError("a MemoryStore lives in one process, and the workers of a cluster are others; save to a path that they all see")
     plan = layout.choose(image.shape, image.dtype, chunks=request.chunks, shards=request.shards, sharded=request.kind == "voxelrock")
     if store._store_dict and not request.overwrite:

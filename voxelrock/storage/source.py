@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -16,6 +18,7 @@ from zarr.storage import LocalStore, WrapperStore
 from voxelrock.errors import CorruptChunkError, StorageError
 from voxelrock.geometry import Tiling, VoxelBox
 from voxelrock.storage.attributes import KEY
+from voxelrock.storage.shards import Files
 from voxelrock.typing import HostArray, Triple
 
 
@@ -68,7 +71,24 @@ class ZarrSource:
         StorageError
             The store changed since it was opened, or cannot be read.
         """
-        return read_box(_opened(self.location, self.path, self.identity, self.strict), box, self.tile, self.location)
+        stamp = self._stamp()
+        array, files = _opened(self, stamp)
+        try:
+            if files is None:
+                return read_box(array, box, self.tile, self.location)
+            return _read_files(files, box, self.strict, self.location)
+        finally:
+            if self._stamp() != stamp:  # another store has this name by now: what was read may be of either
+                _opened(self, self._stamp())
+
+    def _stamp(self) -> tuple[int, ...]:
+        """Which metadata file is there; the exchange of a store, and any change of its metadata, makes another."""
+        folder = os.path.join(self.location, self.path)
+        for name in ("zarr.json", ".zarray"):
+            with suppress(OSError):
+                facts = os.stat(os.path.join(folder, name))
+                return facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns
+        return ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,19 +124,31 @@ _lock = threading.Lock()
 
 
 @lru_cache(maxsize=64)
-def _open_once(location: str, path: str, identity: str, strict: bool) -> zarr.Array[Any]:
-    store: Store = LocalStore(location, read_only=True)
-    if strict:
+def _open_once(source: ZarrSource, stamp: tuple[int, ...]) -> tuple[zarr.Array[Any], Files | None]:
+    store: Store = LocalStore(source.location, read_only=True)
+    if source.strict:
         store = StrictStore(store)
-    array = zarr.open_array(store=store, path=path or None, mode="r")
-    if identify(array, location) != identity:
-        raise StorageError(f"the store {location} changed since it was opened; open it again")
-    return array
+    try:
+        array = zarr.open_array(store=store, path=source.path or None, mode="r")
+    except (FileNotFoundError, ValueError) as error:
+        raise StorageError(f"the store {source.location} is gone or damaged since it was opened ({_brief(error)}); open it again") from None
+    if identify(array, source.location) != source.identity:
+        raise StorageError(f"the store {source.location} changed since it was opened; open it again")
+    return array, Files.of(array, source.location)
 
 
-def _opened(location: str, path: str, identity: str, strict: bool) -> zarr.Array[Any]:
+def _opened(source: ZarrSource, stamp: tuple[int, ...]) -> tuple[zarr.Array[Any], Files | None]:
     with _lock:
-        return _open_once(location, path, identity, strict)
+        return _open_once(source, stamp)
+
+
+def _read_files(files: Files, box: VoxelBox, strict: bool, place: str) -> HostArray:
+    try:
+        return files.read(box, strict=strict)
+    except CorruptChunkError as error:
+        raise CorruptChunkError(f"{place}: {error}; restore it from a copy") from None
+    except OSError as error:
+        raise StorageError(f"{place} cannot be read: {error.strerror or error}; check the disk and the permissions") from error
 
 
 def read_box(array: zarr.Array[Any], box: VoxelBox, tile: Triple, place: str) -> HostArray:
@@ -125,7 +157,9 @@ def read_box(array: zarr.Array[Any], box: VoxelBox, tile: Triple, place: str) ->
         block = np.asarray(array[box.slices])
     except CorruptChunkError as error:
         raise CorruptChunkError(f"{place}: {error}; restore it from a copy") from None
-    except (ValueError, RuntimeError, OSError) as error:
+    except MemoryError:
+        raise
+    except Exception as error:  # a damaged chunk makes codecs raise anything
         raise _blame(array, box, tile, place, error) from error
     return block.astype(block.dtype.newbyteorder("="), copy=False)
 
@@ -138,8 +172,10 @@ def _blame(array: zarr.Array[Any], box: VoxelBox, tile: Triple, place: str, erro
             array[tiling.box(index).slices]
         except Exception as cause:
             where = f"chunk {'.'.join(map(str, index))} (voxels {tiling.box(index)})"
+            if isinstance(cause, OSError) and cause.errno is not None:
+                return StorageError(f"{place}: {where} cannot be read: {cause.strerror}; check the disk and the permissions")
             return CorruptChunkError(f"{place}: {where} is corrupt: {_brief(cause)}; restore it from a copy")
-    return StorageError(f"{place} cannot be read: {_brief(error)}")
+    return StorageError(f"{place} cannot be read: {_brief(error)}; try again, or open it again")
 
 
 def _brief(error: Exception) -> str:

@@ -1,0 +1,265 @@
+"""The files of a local Zarr 3 array, read and written directly.
+
+What zarr-python does, without its steps in between: a box is gathered from (or a file is laid out of) chunks that are compressed and
+checked one by one, in the calling thread, outside the interpreter's lock. Arrays with anything unusual have no :class:`Files`, and
+zarr-python serves them; what one writes the other reads.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
+from math import prod
+from typing import Any
+
+import google_crc32c
+import numpy as np
+import zarr
+from numcodecs import blosc, zstd
+
+from voxelrock.errors import CorruptChunkError
+from voxelrock.geometry import Tiling, VoxelBox
+from voxelrock.typing import HostArray, Triple
+
+_SHUFFLE = {"noshuffle": blosc.NOSHUFFLE, "shuffle": blosc.SHUFFLE, "bitshuffle": blosc.BITSHUFFLE}
+_LITTLE, _CRC = {"name": "bytes", "configuration": {"endian": "little"}}, {"name": "crc32c"}
+_NOWHERE = 2**64 - 1
+_LARGEST = 2**31 - 2**20  # bytes of a chunk that blosc compresses and one system call reads
+
+
+@dataclass(frozen=True)
+class Compression:
+    """How chunks become bytes: no compressor, blosc's or zstd; then perhaps a checksum."""
+
+    name: str
+    level: int
+    shuffle: int
+    itemsize: int
+    checked: bool
+
+    def encode(self, chunk: HostArray) -> list[Any]:
+        """The bytes of a contiguous chunk, in parts."""
+        if self.name == "":
+            data: Any = chunk.reshape(-1).view(np.uint8).data
+        elif self.name == "zstd only":
+            data = zstd.compress(chunk, self.level)
+        else:
+            data = blosc.compress(chunk, self.name.encode(), self.level, self.shuffle, typesize=self.itemsize)
+        return [data, _checksum(data)] if self.checked else [data]
+
+    def decode(self, data: memoryview, out: HostArray) -> None:
+        """Fill a contiguous chunk from its bytes.
+
+        Raises
+        ------
+        ValueError, RuntimeError
+            The bytes are damaged.
+        """
+        if self.checked:
+            data = _verified(data)
+        if self.name == "":
+            _expect(len(data), out.nbytes)
+            out.reshape(-1).view(np.uint8)[:] = np.frombuffer(data, np.uint8)
+        elif self.name == "zstd only":
+            zstd.decompress(data, out)
+        else:
+            _expect(len(data[:16]), 16)
+            plain, _, packed = struct.unpack_from("<III", data, 4)  # blosc trusts its header
+            _expect(plain, out.nbytes)
+            _expect(len(data), packed)
+            blosc.decompress(data, out)
+
+
+def _checksum(data: Any) -> bytes:
+    return struct.pack("<I", google_crc32c.value(np.frombuffer(data, np.uint8)))  # it takes no memoryview
+
+
+def _verified(data: memoryview) -> memoryview:
+    body = data[:-4]
+    if len(data) <= 4 or _checksum(body) != bytes(data[-4:]):
+        raise ValueError("its checksum does not match its data")
+    return body
+
+
+def _expect(found: int, wanted: int) -> None:
+    if found != wanted:
+        raise ValueError(f"it has {found} bytes where {wanted} were expected")
+
+
+def _plain(value: Any) -> Any:
+    """Mappings and sequences as dictionaries and lists, to compare."""
+    if isinstance(value, Mapping):
+        return {k: _plain(v) for k, v in value.items()}
+    return [_plain(v) for v in value] if isinstance(value, list | tuple) else value
+
+
+def _compression(codecs: list[Any], dtype: np.dtype[Any]) -> Compression | None:
+    """What a chain of codecs does, if it is one of the usual."""
+    rest = list(codecs)
+    first = rest.pop(0) if rest else {}
+    if first != _LITTLE and not (first.get("name") == "bytes" and dtype.itemsize == 1):
+        return None
+    checked = bool(rest) and rest[-1].get("name") == "crc32c"
+    rest = rest[:-1] if checked else rest
+    if not rest:
+        return Compression("", 0, 0, dtype.itemsize, checked)
+    name, facts = rest[0].get("name"), rest[0].get("configuration", {})
+    if len(rest) == 1 and name == "zstd" and not facts.get("checksum"):
+        return Compression("zstd only", facts["level"], 0, dtype.itemsize, checked)
+    if len(rest) == 1 and name == "blosc" and facts.get("blocksize") == 0 and facts.get("shuffle") in _SHUFFLE and facts.get("typesize") == dtype.itemsize:
+        return Compression(facts["cname"], facts["clevel"], _SHUFFLE[facts["shuffle"]], dtype.itemsize, checked)
+    return None
+
+
+@dataclass(frozen=True)
+class Files:
+    """The files of one array: its shape, the chunks, and the file's shape where a file holds several."""
+
+    folder: str
+    shape: Triple
+    dtype: np.dtype[Any]
+    fill: Any
+    chunk: Triple
+    file: Triple
+    sharded: bool
+    compression: Compression
+
+    @classmethod
+    def of(cls, array: zarr.Array[Any], location: str) -> Files | None:
+        """The files of an array on a local path, or None where anything about it is unusual."""
+        facts: dict[str, Any] = _plain(array.metadata.to_dict())
+        dtype = np.dtype(array.dtype)
+        usual = {"name": "default", "configuration": {"separator": "/"}}
+        if facts["zarr_format"] != 3 or facts["chunk_key_encoding"] != usual or facts["storage_transformers"] or array.ndim != 3:
+            return None
+        if facts["chunk_grid"]["name"] != "regular" or dtype.kind not in "biuf" or not dtype.isnative or 0 in array.shape:
+            return None
+        codecs, sharded = facts["codecs"], False
+        file: Any = tuple(facts["chunk_grid"]["configuration"]["chunk_shape"])
+        chunk = file
+        if codecs[0]["name"] == "sharding_indexed":
+            inner = codecs[0]["configuration"]
+            if len(codecs) > 1 or inner["index_codecs"] != [_LITTLE, _CRC] or inner["index_location"] != "end":
+                return None
+            codecs, chunk, sharded = inner["codecs"], tuple(inner["chunk_shape"]), True
+        compression = _compression(codecs, dtype)
+        if compression is None:
+            return None
+        shape: Any = tuple(array.shape)
+        if prod(chunk) * dtype.itemsize >= _LARGEST:
+            return None
+        return cls(os.path.join(location, array.path), shape, dtype, array.fill_value, chunk, file, sharded, compression)
+
+    @cached_property
+    def tiling(self) -> Tiling:
+        """The files over the array."""
+        return Tiling.regular(self.shape, self.file)
+
+    @cached_property
+    def _inside(self) -> Triple:
+        a, b, c = (n // m for n, m in zip(self.file, self.chunk))
+        return a, b, c
+
+    def key(self, index: Triple) -> str:
+        """The name of a file in the array's folder."""
+        return "c/" + "/".join(map(str, index))
+
+    def _chunks(self, index: Triple, box: VoxelBox) -> Iterator[tuple[int, VoxelBox]]:
+        """The chunks of a file that share voxels with a box: their number in the file, and their own (full) boxes."""
+        start = [i * n for i, n in zip(index, self.file)]
+        low = [max(0, a - s) // n for a, s, n in zip(box.start, start, self.chunk)]
+        high = [-(-(min(b, s + f) - s) // n) for b, s, f, n in zip(box.stop, start, self.file, self.chunk)]
+        _, b, c = self._inside
+        for i, j, k in product(*map(range, low, high)):
+            corner: Any = tuple(s + n * m for s, n, m in zip(start, (i, j, k), self.chunk))
+            end: Any = tuple(a + n for a, n in zip(corner, self.chunk))
+            yield (i * b + j) * c + k, VoxelBox(corner, end)
+
+    def encode(self, index: Triple, part: HostArray) -> Iterator[Any]:
+        """The bytes of one file, in parts, from its voxels (those inside the array)."""
+        box = self.tiling.box(index)
+        table = np.full((prod(self._inside), 2), _NOWHERE, "<u8")
+        offset = 0
+        for number, whole in self._chunks(index, box):
+            chunk = self._chunk(part, whole & box, box, whole)
+            parts = self.compression.encode(chunk)
+            length = sum(len(p) for p in parts)
+            table[number] = offset, length
+            offset += length
+            yield from parts
+        if self.sharded:
+            yield table.tobytes()
+            yield _checksum(table.tobytes())
+
+    def _chunk(self, part: HostArray, inside: VoxelBox, box: VoxelBox, whole: VoxelBox) -> HostArray:
+        voxels = part[inside.within(box).slices]
+        if inside == whole:
+            return np.ascontiguousarray(voxels)
+        chunk = np.full(self.chunk, self.fill, self.dtype)
+        chunk[inside.within(whole).slices] = voxels
+        return chunk
+
+    def read(self, box: VoxelBox, *, strict: bool) -> HostArray:
+        """The voxels of a box; where nothing is stored the fill value, or an error if ``strict``.
+
+        Raises
+        ------
+        CorruptChunkError
+            A chunk is damaged or missing; names it.
+        """
+        out = np.empty(box.shape, self.dtype)
+        buffer = np.empty(self.chunk, self.dtype)
+        for index in self.tiling.touched(box):
+            try:
+                handle = os.open(os.path.join(self.folder, self.key(index)), os.O_RDONLY)
+            except FileNotFoundError:
+                if strict:
+                    raise CorruptChunkError(f"chunk {self.key(index)} is missing from the store") from None
+                out[(self.tiling.box(index) & box).within(box).slices] = self.fill
+                continue
+            try:
+                self._read_file(handle, index, box, out, buffer, strict)
+            finally:
+                os.close(handle)
+        return out
+
+    def _read_file(self, handle: int, index: Triple, box: VoxelBox, out: HostArray, buffer: HostArray, strict: bool) -> None:
+        size = os.fstat(handle).st_size
+        table = self._table(handle, index, size)
+        for number, whole in self._chunks(index, box):
+            offset, length = int(table[number, 0]), int(table[number, 1])
+            part = whole & box
+            if offset == _NOWHERE and length == _NOWHERE:
+                if strict:
+                    raise CorruptChunkError(f"{self._name(whole)} is missing from the store")
+                out[part.within(box).slices] = self.fill
+                continue
+            if offset + length > size:
+                raise CorruptChunkError(f"{self._name(whole)} is corrupt: {self.key(index)} is cut short")
+            target = out if whole == box else buffer
+            try:
+                self.compression.decode(memoryview(os.pread(handle, length, offset)), target)
+            except (ValueError, RuntimeError) as error:
+                raise CorruptChunkError(f"{self._name(whole)} is corrupt: {error}") from None
+            if target is buffer:
+                out[part.within(box).slices] = buffer[part.within(whole).slices]
+
+    def _table(self, handle: int, index: Triple, size: int) -> HostArray:
+        """Offset and length of each chunk in a file."""
+        if not self.sharded:
+            return np.array([[0, size]], "<u8")
+        length = 16 * prod(self._inside) + 4
+        try:
+            data = os.pread(handle, length, max(0, size - length))
+            return np.frombuffer(_verified(memoryview(data)), "<u8").reshape(-1, 2)
+        except ValueError as error:
+            reason = "it is cut short" if size < length else str(error)
+            raise CorruptChunkError(f"chunk {self.key(index)} (voxels {self.tiling.box(index)}) is corrupt: the index of this shard: {reason}") from None
+
+    def _name(self, whole: VoxelBox) -> str:
+        number = ".".join(str(a // n) for a, n in zip(whole.start, self.chunk))
+        return f"chunk {number} (voxels {whole & VoxelBox.whole(self.shape)})"
