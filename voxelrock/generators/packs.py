@@ -35,6 +35,7 @@ def packed(seed: int, edge: float, radius: float, spread: float, fraction: float
 def sphere_pack(
     centers: Mapping[str, Any] | ZYX[Any],
     radii: Any,
+    /,
     *,
     shape: Any,
     spacing: Any = None,

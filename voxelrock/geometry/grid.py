@@ -213,7 +213,7 @@ def as_box(grid: VoxelGrid, key: Any) -> tuple[VoxelBox, Triple]:
     keys += [slice(None)] * (3 - len(keys))
     parts = [_range(k, n, axis) for k, n, axis in zip(keys, grid.shape, AXES)]
     start, stop, step = zip(*parts)
-    return VoxelBox(start, stop), step  # type: ignore[arg-type]
+    return VoxelBox(start, stop), step
 
 
 def _range(key: Any, length: int, axis: str) -> tuple[int, int, int]:

@@ -50,20 +50,24 @@ class Read:
 
 @dataclass(frozen=True, eq=False)
 class Blocks:
-    """A leaf: the blocks of a Dask array that other tasks make. ``array`` stays with the client."""
+    """A leaf: the blocks of a Dask array that other tasks make. ``array`` stays with the client.
+
+    ``meaning`` is the identity of the expression that the blocks hold, where it is known: then they are the same image at any tiling.
+    """
 
     name: str
     tiling: Tiling
     dtype: np.dtype[Any]
+    meaning: str = ""
     array: da.Array | None = field(default=None, compare=False, repr=False)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Blocks, (self.name, self.tiling, self.dtype)
+        return Blocks, (self.name, self.tiling, self.dtype, self.meaning)
 
     @cached_property
     def identity(self) -> str:
-        """Equal for equal names of tasks."""
-        return fingerprint("blocks", self.name)
+        """Equal for equal meanings, else for equal names of tasks."""
+        return self.meaning or fingerprint("blocks", self.name)
 
     @property
     def shape(self) -> Triple:

@@ -54,7 +54,7 @@ def _copy(leaf: Blocks, seed: str) -> Blocks:
         if key not in names:
             new[(name, *index)] = Alias((name, *index), key)
     array = da.Array(HighLevelGraph.from_collections(name, new), name, leaf.array.chunks, meta=leaf.array._meta)
-    return Blocks(name, leaf.tiling, leaf.dtype, array)
+    return Blocks(name, leaf.tiling, leaf.dtype, leaf.meaning, array)
 
 
 def _rename(key: Any, seed: str) -> Any:

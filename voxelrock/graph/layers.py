@@ -159,11 +159,12 @@ def copy_edges(block: HostArray, halo: Triple) -> Border:
 
 
 def gather(roots: tuple[Expression, ...], box: VoxelBox, pieces: tuple[Piece, ...], delivered: tuple[Any, ...]) -> Given:
-    """Put the pieces of each leaf together."""
-    if not pieces:
+    """Put the pieces of each leaf together; a leaf of which no voxel is needed has none."""
+    waited = [leaf for leaf in leaves(*roots) if isinstance(leaf, Blocks)]
+    if not waited:
         return {}
     need = required([(root, box) for root in roots])
-    given: Given = {}
+    given: Given = {leaf.identity: (need[leaf.identity], np.empty(need[leaf.identity].shape, leaf.dtype)) for leaf in waited if not need[leaf.identity].size}
     for piece, data in zip(pieces, delivered):
         part, have = (data, piece.block) if not piece.side else (data[piece.side], _border_box(piece, data[piece.side].shape))
         part = part[piece.voxels.within(have).slices]

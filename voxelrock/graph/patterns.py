@@ -140,7 +140,7 @@ def blocks_of(expression: Expression, tiling: Tiling) -> Expression:
     if not isinstance(expression, Apply):
         return expression
     array = to_array(expression, tiling)
-    return Blocks(array.name, tiling, array.dtype, array)
+    return Blocks(array.name, tiling, array.dtype, expression.identity, array)
 
 
 def recomputation(root: Expression, tiling: Tiling) -> float:

@@ -64,11 +64,11 @@ def combine(operator: str, operands: Sequence[da.Array | Number], nodata: Sequen
         return _logical(operator, arrays, scalars, missing)
     if any(n is not None for n in missing):
         arrays = [a if n is None else _BLANKED(a, nodata=n, dtype=float_type(a.dtype).name) for a, n in zip(arrays, missing)]
-    kind = _work_type(operator, [arrays[sum(t is None for t in scalars[:i])].dtype if s is None else s for i, s in enumerate(scalars)])
+    kind, check = _work_type(operator, [arrays[sum(t is None for t in scalars[:i])].dtype if s is None else s for i, s in enumerate(scalars)])
     pattern = _TRANSCENDENTAL if operator in kernels.INEXACT else _ARITHMETIC
     parameters: dict[str, Any] = {"operator": operator, "scalars": scalars, "work": kind.name}
     if operator not in kernels.INEXACT:
-        parameters["check"] = kind.kind in "iu" and kind.itemsize == 8
+        parameters["check"] = check
     return pattern(*arrays, **parameters), math.nan if any(n is not None for n in missing) else None
 
 
@@ -142,17 +142,22 @@ def _holding(span: Interval) -> np.dtype[Any]:
     return np.dtype("u8") if low >= 0 else np.dtype("i8")
 
 
-def _work_type(operator: str, operands: list[Any]) -> np.dtype[Any]:
+def _work_type(operator: str, operands: list[Any]) -> tuple[np.dtype[Any], bool]:
+    """The type to work in, and whether values could leave it (only 64-bit integers can)."""
     if operator == "true_divide":
         wide = [o for o in operands if isinstance(o, np.dtype)]
-        return np.dtype("f8") if any(t.itemsize == 8 for t in wide) else np.dtype("f4")
+        return np.dtype("f8") if any(t.itemsize == 8 for t in wide) else np.dtype("f4"), False
     if any(_is_float(o) for o in operands) or operator in ("sqrt", "floor", "ceil", "rint") or operator in kernels.INEXACT:
         if operator == "power" and not any(_is_float(o) for o in operands) and isinstance(operands[1], int) and operands[1] >= 0:
-            return _holding(_power_span(_span(operands[0]), operands[1]))
-        return np.result_type(*(float_type(o) for o in operands if isinstance(o, np.dtype)))
+            span = _power_span(_span(operands[0]), operands[1])
+            return _holding(span), False
+        return np.result_type(*(float_type(o) for o in operands if isinstance(o, np.dtype))), False
     spans = [_span(o) for o in operands]
     spans.append(_result_span(operator, spans))  # the operands are converted too, so the type holds them as well as the result
-    return _holding((min(s[0] for s in spans), max(s[1] for s in spans)))
+    low, high = min(s[0] for s in spans), max(s[1] for s in spans)
+    kind = _holding((low, high))
+    info = np.iinfo(kind)
+    return kind, not info.min <= low <= high <= info.max
 
 
 def _power_span(base: Interval, exponent: int) -> Interval:

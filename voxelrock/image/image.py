@@ -81,11 +81,6 @@ class VoxelImage(NDArrayOperatorsMixin):
         return np.dtype(self.data.dtype)
 
     @property
-    def ndim(self) -> int:
-        """Three."""
-        return 3
-
-    @property
     def size(self) -> int:
         """Number of voxels."""
         return self.grid.size
@@ -303,7 +298,7 @@ class VoxelImage(NDArrayOperatorsMixin):
         rebuild, extra = self.data.__dask_postpersist__()
         return _rebuilt, (self, rebuild, extra)
 
-    __dask_optimize__ = da.Array.__dask_optimize__
+    __dask_optimize__ = staticmethod(da.Array.__dask_optimize__)
     __dask_scheduler__ = staticmethod(threaded_get)
 
 

@@ -73,8 +73,8 @@ def slices(image: VoxelImage, /, *, overlay: VoxelImage | None = None, position:
     Examples
     --------
     >>> import voxelrock as vr
-    >>> slices(vr.zeros(shape=16, spacing="8 um")).axes[0].get_title()
-    'z = 64 um'
+    >>> slices(vr.zeros(shape=16, spacing="8 um")).axes[0].get_title(loc="left")
+    'z = 64 µm'
     """
     if image.size == 0:
         raise ParameterError("an image without voxels cannot be shown")
