@@ -231,7 +231,7 @@ def create(store: Store, image: VoxelImage, plan: layout.Layout, request: Reques
         "store": store,
         "shape": tuple(image.shape)[::-1] if reverse else tuple(image.shape),
         "chunks": plan.chunks[::-1] if reverse else plan.chunks,
-        "dtype": image.dtype,
+        "dtype": image.dtype.newbyteorder("="),
         "config": {"write_empty_chunks": True},
         "attributes": attributes.encode_rockverse(image) if reverse else {attributes.KEY: own},
         "fill_value": 0,

@@ -198,7 +198,7 @@ class Files:
     def _chunk(self, part: HostArray, inside: VoxelBox, box: VoxelBox, whole: VoxelBox) -> HostArray:
         voxels = part[inside.within(box).slices]
         if inside == whole:
-            return np.ascontiguousarray(voxels)
+            return np.ascontiguousarray(voxels, self.dtype)  # of foreign byte order, perhaps
         chunk = np.full(self.chunk, self.fill, self.dtype)
         chunk[inside.within(whole).slices] = voxels
         return chunk
