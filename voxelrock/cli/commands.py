@@ -19,7 +19,7 @@ from voxelrock.image.presentation import describe_memory, facts
 from voxelrock.io.opening import open as open_image
 from voxelrock.io.saving import save
 from voxelrock.io.shapes import possible_shapes
-from voxelrock.report import image_sections, write_page
+from voxelrock.report import image_sections, shown, write_page
 from voxelrock.statistics import porosity
 from voxelrock.storage import inspect_store
 from voxelrock.storage.opening import is_store
@@ -119,8 +119,7 @@ def show(found: Analysis) -> None:
     """The numbers, and where the report is."""
     for name, value in found.results.items():
         if value.ndim == 0:
-            units = value.attrs.get("units", "1")
-            click.echo(f"{str(name).replace('_', ' '):<16} {float(value):.6g}{'' if units == '1' else ' ' + units}")
+            click.echo(f"{str(name).replace('_', ' '):<16} {shown(value)}")
     click.echo(f"report           {found.report}")
 
 

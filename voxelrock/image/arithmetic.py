@@ -85,8 +85,8 @@ def _scalar(value: Any) -> Number:
 def _logical(operator: str, arrays: list[da.Array], scalars: tuple[Number | None, ...], missing: list[float | None]) -> tuple[da.Array, None]:
     types = [a.dtype for a in arrays]
     if operator in ("bitwise_and", "bitwise_or", "bitwise_xor", "invert"):
-        if any(t.kind == "f" for t in types):
-            raise ParameterTypeError(f"numpy.{operator} takes masks and integers; these images hold {', '.join(map(str, types))}")
+        if any(_is_float(o) for o in (*types, *scalars)):
+            raise ParameterTypeError(f"numpy.{operator} takes masks and integers; got {', '.join(map(str, (*types, *(s for s in scalars if s is not None))))}")
         numbers = [np.min_scalar_type(s) for s in scalars if s is not None]
         work = np.result_type(*types, *numbers)
     else:

@@ -51,9 +51,8 @@ class Section:
         """Results with units and definitions; the first one stands out."""
         cards = []
         for i, (name, value) in enumerate(rows):
-            units = value.attrs.get("units", "1")
             definition = value.attrs.get("definition", "") + (f"; bulk: {value.attrs['bulk']}" if "bulk" in value.attrs else "")
-            number = f"{float(value):.6g}" + ("" if units == "1" else f" {html.escape(units)}")
+            number = html.escape(shown(value))
             kind = "number first" if i == 0 else "number"
             cards.append(f'<div class="{kind}"><span>{html.escape(name)}</span><b>{number}</b><small>{html.escape(definition)}</small></div>')
         return cls(title, f'<div class="numbers">{"".join(cards)}</div>')
@@ -70,6 +69,13 @@ class Section:
         data = base64.b64encode(png).decode()
         text = html.escape(caption)
         return cls(title, f'<figure><img src="data:image/png;base64,{data}" alt="{text}"><figcaption>{text}</figcaption></figure>')
+
+
+def shown(value: xr.DataArray) -> str:
+    """A number with its unit: counts in full, all else to six digits."""
+    units = value.attrs.get("units", "1")
+    text = f"{int(value):,}".replace(",", " ") if units == "voxels" else f"{float(value):.6g}"
+    return text if units == "1" else f"{text} {units}"
 
 
 def figure_png(figure: Figure) -> bytes:

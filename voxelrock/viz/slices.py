@@ -42,7 +42,7 @@ class Cut:
 
 
 def slices(image: VoxelImage, /, *, overlay: VoxelImage | None = None, position: Any = None, limits: tuple[float, float] | None = None,
-           alpha: float = 0.45, cmap: str = "gray") -> Figure:  # fmt: skip
+           alpha: float = 0.6, cmap: str = "gray") -> Figure:  # fmt: skip
     """Three orthogonal slices with a scale bar; reads only the slices that it shows, at most 900 voxels a side.
 
     Parameters

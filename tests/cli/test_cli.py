@@ -1,0 +1,138 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import tifffile
+from click.testing import CliRunner
+
+import voxelrock as vr
+from voxelrock.cli import main
+
+
+@pytest.fixture
+def run():
+    def call(*arguments, ok=True):
+        result = CliRunner().invoke(main, [str(a) for a in arguments])
+        assert (result.exit_code == 0) == ok, result.output
+        return result.output
+
+    return call
+
+
+@pytest.fixture
+def scan(tmp_path):
+    rng = np.random.default_rng(0)
+    array = np.where(rng.random((20, 24, 22)) > 0.3, 200, 60).astype("u1")
+    tifffile.imwrite(tmp_path / "scan.tif", array, imagej=True)
+    return tmp_path / "scan.tif"
+
+
+def test_analyze_a_scan(run, scan, tmp_path):
+    out = run("analyze", scan, "--voxel-size", "8um", "--denoise", "none", "--out", tmp_path / "out")
+    porosity = (tifffile.imread(scan) == 60).mean()
+    assert f"{porosity:.6g}" in out
+    assert "report.html" in out
+    for name in ("report.html", "results.json", "recipe.toml", "segmented.zarr"):
+        assert (tmp_path / "out" / name).exists()
+    again = run("analyze", scan, "--out", tmp_path / "out", ok=False)
+    assert again.strip().splitlines()[-1].startswith("voxelrock: ")
+    run("analyze", scan, "--pore", "60", "--out", tmp_path / "out", "--overwrite")
+
+
+def test_the_default_folder_lies_beside_the_scan(run, scan, tmp_path):
+    run("analyze", scan, "--pore", "60")
+    assert (tmp_path / "scan-analysis/report.html").exists()
+
+
+def test_analyze_a_headerless_file(run, tmp_path):
+    array = np.zeros((6, 5, 4), "<u2")
+    array[:3] = 9
+    array.tofile(tmp_path / "rock.raw")
+    out = run("analyze", tmp_path / "rock.raw", "--shape-xyz", "4x5x6", "--dtype", "<u2", "--pore", "9", "--out", tmp_path / "out")
+    assert "porosity         0.5" in out
+    assert "Shapes that fit" in run("info", tmp_path / "rock.raw")
+    assert "6 × 5 × 4" in run("info", tmp_path / "rock.raw", "--shape-zyx", "6x5x4", "--dtype", "u2")
+
+
+def test_convert_and_info(run, scan, tmp_path):
+    out = run("convert", scan, tmp_path / "scan.zarr", "--voxel-size", "2um")
+    assert "Mvoxel/s" in out
+    text = run("info", tmp_path / "scan.zarr")
+    for part in ("20 × 24 × 22", "2 um", "voxelrock", "every chunk is checked"):
+        assert part in text
+    run("convert", tmp_path / "scan.zarr", tmp_path / "scan.mhd")
+    np.testing.assert_array_equal(vr.open(tmp_path / "scan.mhd").compute(), tifffile.imread(scan))
+    run("convert", scan, tmp_path / "rv.zarr", "--layout", "rockverse")
+    assert "RockVerse" in run("info", tmp_path / "rv.zarr")
+
+
+def test_report_on_any_image(run, scan, tmp_path):
+    run("report", scan, "--out", tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text()
+    assert "Histogram" in page
+    assert "exists" in run("report", scan, "--out", tmp_path / "page.html", ok=False)
+
+
+def test_the_demonstration(run, tmp_path):
+    out = run("demo", "--size", "64", "--out", tmp_path / "demo")
+    measured = float(out.split("porosity")[1].split()[0])
+    truth = float(out.split("true porosity")[1].split()[0])
+    assert abs(measured - truth) < 0.03
+    assert (tmp_path / "demo/analysis/report.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["info", "nothing.tif"], "voxelrock: nothing.tif does not exist; check the path"),
+        (["analyze", "SCAN", "--voxel-size", "8 parsec"], "voxelrock: unknown unit 'parsec'"),
+        (["analyze", "SCAN", "--voxel-size", "-8um"], "voxelrock: the spacing must be positive"),
+        (["analyze", "SCAN", "--pore", "a"], "voxelrock: --pore takes labels such as 0 or 1,3"),
+        (["analyze", "SCAN", "--shape-xyz", "4x4"], "voxelrock: a shape is three whole numbers"),
+        (["analyze", "SCAN", "--roi", "sphere"], "voxelrock: cannot read 'sphere' as a region"),
+    ],
+)
+def test_errors_are_one_clear_line(run, scan, arguments, message):
+    out = run(*[str(scan) if a == "SCAN" else a for a in arguments], ok=False)
+    lines = [line for line in out.strip().splitlines() if line.startswith("voxelrock:")]
+    assert len(lines) == 1
+    assert lines[0].startswith(message)
+    assert "Traceback" not in out
+
+
+def test_debug_shows_the_traceback(tmp_path):
+    result = subprocess.run([sys.executable, "-m", "voxelrock", "--debug", "info", "nothing.tif"], capture_output=True, text=True, cwd=tmp_path)
+    assert result.returncode == 1
+    assert "Traceback" in result.stderr
+
+
+def test_help_is_quick_and_complete(run):
+    out = run("--help")
+    for command in ("analyze", "convert", "demo", "info", "report"):
+        assert command in out
+        assert "--help" in run(command, "--help")
+
+
+def test_ctrl_c_leaves_a_conversion_resumable(tmp_path):
+    image = vr.from_function(lambda z, y, x: z + y + x, shape=200, dtype="u2", name="ramp")
+    vr.save(image, tmp_path / "big.npy")
+    environment = os.environ | {"VOXELROCK_MEMORY": str(2**20)}  # small blocks, so that there are many
+    command = [sys.executable, "-m", "voxelrock", "--workers", "1", "convert", "big.npy", "big.zarr"]
+    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, env=environment)
+    done = tmp_path / ".big.zarr.partial/.voxelrock/done"
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and process.poll() is None and not (done.exists() and len(list(done.iterdir())) > 3):
+        time.sleep(0.01)
+    if process.poll() is not None:
+        pytest.skip("the conversion was over before it could be interrupted")
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "save again with resume=True" in err
+    assert "voxelrock: interrupted" in err
+    subprocess.run([*command, "--resume"], cwd=tmp_path, check=True, env=environment, capture_output=True)
+    np.testing.assert_array_equal(vr.open(tmp_path / "big.zarr").compute(), image.compute())
