@@ -119,15 +119,7 @@ class Record:
     def alive(self) -> bool:
         """Whether the owner still lives: its process, or its heartbeat where it runs on another host."""
         claims = list(self._claims())
-        if not claims:
-            return False
-        place, owner = claims[-1]
-        if owner["host"] == socket.gethostname():
-            return _runs(owner["pid"], owner["born"])
-        try:
-            return time.time() - place.stat().st_mtime < _DEAD_AFTER
-        except OSError:
-            return False
+        return bool(claims) and _lives(*claims[-1])
 
     def describe_owner(self) -> str:
         """The owner in words."""
@@ -159,10 +151,10 @@ class Record:
             self._release(claim)
 
     def _claim(self) -> Path:
-        if self.alive():
+        claims = list(self._claims())  # read once: the owner that is found dead is the one that is succeeded
+        if claims and _lives(*claims[-1]):
             raise UnfinishedError(f"{self.partial} is being written by {self.describe_owner()}; wait for it, or stop it first")
-        before = self.owner()
-        claim = self.folder / (f"after-{before['token']}.json" if before else "owner.json")
+        claim = self.folder / (f"after-{claims[-1][1]['token']}.json" if claims else "owner.json")
         ready = self.staging / "claim"
         try:
             with explained(self.partial):
@@ -197,6 +189,15 @@ def _beat(claim: Path, stop: threading.Event) -> None:
             os.utime(claim)
         except OSError:
             return
+
+
+def _lives(claim: Path, owner: Json) -> bool:
+    if owner["host"] == socket.gethostname():
+        return _runs(owner["pid"], owner["born"])
+    try:
+        return time.time() - claim.stat().st_mtime < _DEAD_AFTER
+    except OSError:
+        return False
 
 
 def _this_process() -> Json:
