@@ -46,6 +46,15 @@ def test_grey_images_open(real, name, options, shape, dtype):
     assert float(found["std"]) > 0
 
 
+def test_slices_of_a_medical_scanner(real):
+    image = vr.open(real("core_dicom"))
+    assert tuple(image.shape) == (11, 512, 512)
+    assert image.dtype == np.int16
+    assert image.grid.unit == "mm"
+    np.testing.assert_allclose(image.grid.spacing, (0.5, 0.43, 0.43))
+    assert float(vr.compute(vr.statistics.summary(image))["max"]) > 500  # rock, in Hounsfield units
+
+
 def test_the_grey_range_of_a_noisy_rock(real):
     found = vr.compute(vr.statistics.summary(vr.open(real("grey_rock_100.npy"))))
     assert (float(found["min"]), float(found["max"])) == (11506, 30414)

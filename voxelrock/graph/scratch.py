@@ -20,7 +20,7 @@ from voxelrock.geometry import Tiling, VoxelBox
 from voxelrock.graph.arrays import from_source, lift, tiling_of, to_array
 from voxelrock.graph.expressions import Apply, Expression, Read, leaves
 from voxelrock.graph.sinks import Sink
-from voxelrock.graph.sources import Source
+from voxelrock.graph.sources import Source, is_paged
 from voxelrock.typing import HostArray, Triple
 
 _SLAB = 128 * 2**20
@@ -103,18 +103,11 @@ class Scratch:
             path.unlink(missing_ok=True)
 
 
-def is_paged(source: Source) -> bool:
-    """Whether reading a part of a page decodes the whole page."""
-    return source.tile[1:] == source.shape[1:] and bool(getattr(source, "paged", False))
-
-
 def staged(array: da.Array, units: Tiling, folder: Path, label: str) -> tuple[da.Array, list[Scratch]]:
     """The array with each paged source that the units would decode more than once replaced by a scratch copy, made here and now."""
-    if units.blocks[1] * units.blocks[2] == 1:
-        return array, []
     made: dict[str, Scratch] = {}
     for leaf in leaves(lift(array)):
-        if isinstance(leaf, Read) and is_paged(leaf.source):
+        if isinstance(leaf, Read) and is_paged(leaf.source) and _readings(leaf.source, units) > 1:
             source = leaf.source
             scratch = Scratch(str(folder / f"{leaf.identity[:16]}.raw"), source.shape, source.dtype, source.identity)
             scratch.begin()
@@ -123,6 +116,11 @@ def staged(array: da.Array, units: Tiling, folder: Path, label: str) -> tuple[da
     if not made:
         return array, []
     return to_array(_replace(lift(array), made), tiling_of(array)), list(made.values())
+
+
+def _readings(source: Source, units: Tiling) -> int:
+    """How often each tile of a source would be read for units of this shape."""
+    return prod(max(1, -(-tile // unit)) for tile, unit in zip(source.tile, units.typical()))
 
 
 def _replace(node: Expression, made: dict[str, Scratch]) -> Expression:

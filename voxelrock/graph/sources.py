@@ -48,6 +48,11 @@ class Source(Protocol):
         ...
 
 
+def is_paged(source: Source) -> bool:
+    """Whether reading a part of a tile costs as much as the whole tile, so that every tile should be read once."""
+    return bool(getattr(source, "paged", False))
+
+
 @dataclass(frozen=True)
 class Cropped:
     """A box of another source."""
@@ -69,6 +74,11 @@ class Cropped:
     def tile(self) -> Triple:
         """As the source's."""
         return self.source.tile
+
+    @property
+    def paged(self) -> bool:
+        """As the source's."""
+        return is_paged(self.source)
 
     @property
     def identity(self) -> str:
@@ -113,6 +123,11 @@ class Permuted:
         return self._here(self.source.tile)
 
     @property
+    def paged(self) -> bool:
+        """As the source's."""
+        return is_paged(self.source)
+
+    @property
     def identity(self) -> str:
         """The source's, with the order."""
         return f"permute({self.source.identity}, {self.order})"
@@ -144,6 +159,11 @@ class Cast:
     def tile(self) -> Triple:
         """As the source's."""
         return self.source.tile
+
+    @property
+    def paged(self) -> bool:
+        """As the source's."""
+        return is_paged(self.source)
 
     @property
     def identity(self) -> str:

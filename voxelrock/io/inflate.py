@@ -81,6 +81,11 @@ class InflateSource:
     offset: int = 0
 
     @property
+    def paged(self) -> bool:
+        """Whether a part costs as much as the whole: what comes before it is inflated too."""
+        return True
+
+    @property
     def dtype(self) -> np.dtype[Any]:
         """Type of the voxels, in native byte order."""
         return np.dtype(self.stored).newbyteorder("=")

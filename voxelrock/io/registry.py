@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from voxelrock.errors import FormatError, MissingFileError
-from voxelrock.io import metaimage, npy, raw, tiff
+from voxelrock.io import dicom, metaimage, npy, raw, tiff
 from voxelrock.io.formats import Format, Header, ReadOptions, Scan, WriteOptions
 from voxelrock.io.targets import Export
 
-FORMATS: tuple[Format, ...] = (raw.FORMAT, tiff.FORMAT, metaimage.FORMAT, npy.FORMAT, npy.ARCHIVE)
+FORMATS: tuple[Format, ...] = (raw.FORMAT, tiff.FORMAT, metaimage.FORMAT, npy.FORMAT, dicom.FORMAT, npy.ARCHIVE)
 """All formats of single files."""
 
 
@@ -22,6 +22,11 @@ def format_of(path: Path) -> Format | None:
     """The format of a path by its suffix, capitals or not; None for an unknown one."""
     suffix = path.suffix.lower()
     return next((known for known in FORMATS if suffix in known.suffixes), None)
+
+
+def _folder_format(path: Path) -> Format:
+    """Folders hold slices: of DICOM where there are any, else of TIFF."""
+    return dicom.FORMAT if any(file.suffix.lower() == ".dcm" for file in path.iterdir()) else tiff.FORMAT
 
 
 def read(path: str | Path, options: ReadOptions | None = None) -> Scan:
@@ -37,7 +42,7 @@ def read(path: str | Path, options: ReadOptions | None = None) -> Scan:
         As the format's own reader.
     """
     path, options = Path(path), options or ReadOptions()
-    known = tiff.FORMAT if path.is_dir() else format_of(path)
+    known = _folder_format(path) if path.is_dir() else format_of(path)
     if known is None and options.headerless:
         known = raw.FORMAT
     if known is None:

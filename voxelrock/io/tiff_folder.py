@@ -130,6 +130,11 @@ class FolderSource:
     chunk: tuple[int, int]
 
     @property
+    def paged(self) -> bool:
+        """Whether parts of a strip or tile cost as much as the whole: they are compressed."""
+        return True
+
+    @property
     def dtype(self) -> np.dtype[Any]:
         """Type of the voxels, in native byte order."""
         return np.dtype(self.voxels)

@@ -156,6 +156,11 @@ class PagedSource:
     series: int = 0
 
     @property
+    def paged(self) -> bool:
+        """Whether parts of a strip or tile cost as much as the whole: they are compressed."""
+        return True
+
+    @property
     def dtype(self) -> np.dtype[Any]:
         """Type of the voxels, in native byte order."""
         return np.dtype(self.voxels)
