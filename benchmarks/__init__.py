@@ -1,0 +1,1 @@
+"""voxelrock and its peers side by side: ``python -m benchmarks``."""
