@@ -87,9 +87,10 @@ def begun(tmp_path):
         raise RuntimeError("power cut")
 
     def begin(image, **options):
-        with pytest.MonkeyPatch.context() as patch, pytest.raises(RuntimeError, match="power cut"):
+        with pytest.MonkeyPatch.context() as patch:
             patch.setattr("voxelrock.storage.saving.ZarrTarget.write", stop)
-            vr.save(image, tmp_path / "rock.zarr", **options)
+            with pytest.raises(RuntimeError, match="power cut"):
+                vr.save(image, tmp_path / "rock.zarr", **options)
 
     return begin
 
@@ -132,7 +133,7 @@ def test_a_living_owner_refuses_a_second_writer(tmp_path, start, wait_for):
             slow_rock.save(tmp_path, **options)
     with pytest.raises(UnfinishedError, match=f"is being written by process {process.pid}"):
         vr.open(tmp_path / "rock.zarr")
-    out, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=60)
     assert process.returncode == 0, errors
     assert vr.open(tmp_path / "rock.zarr").shape == slow_rock.SHAPE
 
@@ -204,7 +205,7 @@ def interrupted(process, wait_for, folder, blocks=4):
     done = folder / ".rock.zarr.partial" / ".voxelrock" / "done"
     wait_for(lambda: process.poll() is not None or (done.exists() and len(os.listdir(done)) >= blocks))
     process.send_signal(signal.SIGINT)
-    out, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=60)
     return errors
 
 
@@ -230,7 +231,7 @@ def test_ctrl_c_on_the_command_line(tmp_path, start, wait_for, voxels_on_disk):
     assert "with resume=True" in errors
     assert "voxelrock: interrupted" in errors
     again = start(command=[*command, "--resume"])
-    out, errors = again.communicate(timeout=60)
+    _, errors = again.communicate(timeout=60)
     assert again.returncode == 0, errors
     np.testing.assert_array_equal(vr.open(tmp_path / "rock.zarr").compute(), voxels_on_disk)
 

@@ -80,8 +80,3 @@ def decode_rockverse(attributes: Mapping[str, Any], shape: Triple) -> dict[str, 
     except UnitError:
         raise FormatError(f"the store's voxel_unit {unit!r} is no unit of length that voxelrock knows; open it with spacing= and unit=") from None
     return {"grid": grid, "field": field}
-
-
-def decode_plain(attributes: Mapping[str, Any], shape: Triple) -> dict[str, Any]:
-    """The fields of an image from a store that is not ours: spacing 1 voxel."""
-    return {"grid": VoxelGrid(ZYX(*shape)), "field": Field(description=str(attributes.get("description", "")))}

@@ -12,11 +12,11 @@ from zarr.abc.store import Store
 from zarr.storage import LocalStore
 
 from voxelrock.errors import FormatError, MissingFileError, ParameterError, UnfinishedError
-from voxelrock.geometry import ZYX, Tiling, VoxelGrid
+from voxelrock.geometry import Tiling
 from voxelrock.graph.arrays import from_source
 from voxelrock.graph.sources import Permuted, Source
 from voxelrock.image import VoxelImage
-from voxelrock.storage import attributes, layout
+from voxelrock.storage import attributes, foreign, layout
 from voxelrock.storage.records import Record, partial_path
 from voxelrock.storage.source import StoreSource, ZarrSource, identify
 from voxelrock.typing import Json, Triple
@@ -55,12 +55,13 @@ def open_zarr(place: Any, *, path: str = "") -> VoxelImage:
         No array of two or three axes is there, or the attributes are newer than this version.
     """
     array, location = _array(place, path)
-    if array.ndim not in (2, 3):
-        raise FormatError(f"{location or 'the store'} holds an array of {array.ndim} axes; a voxel image has three (z, y, x)")
-    if np.dtype(array.dtype).kind not in "biuf":
-        raise FormatError(f"{location or 'the store'} holds {array.dtype}; voxels are booleans, integers or real numbers")
+    where = location or "the store"
     if array.ndim == 2:
-        raise FormatError(f"{location or 'the store'} holds a 2-D array; open it with vr.from_array(zarr.open_array(…)) as one slice")
+        raise FormatError(f"{where} holds a 2-D array; open it with vr.from_array(zarr.open_array(…)) as one slice")
+    if array.ndim != 3:
+        raise FormatError(f"{where} holds an array of {array.ndim} axes; a voxel image has three (z, y, x)")
+    if np.dtype(array.dtype).kind not in "biuf":
+        raise FormatError(f"{where} holds {array.dtype}; voxels are booleans, integers or real numbers")
     return _image(array, location)
 
 
@@ -68,30 +69,45 @@ def _array(place: Any, path: str) -> tuple[zarr.Array[Any], str]:
     if isinstance(place, zarr.Array):
         return place, ""
     if isinstance(place, Store):
-        return _pick(zarr.open(store=place, mode="r", path=path or None), path, "the store"), ""
+        return _pick(_load(place, path, "the store"), "the store"), ""
     folder = Path(place).absolute()
     if not is_store(folder):
-        partial = partial_path(folder)
+        partial = partial_path(folder.resolve())
         if partial.exists():
             record = Record(partial)
             state = f"is being written by {record.describe_owner()}" if record.alive() else "was never completed; save it again with resume=True"
-            raise UnfinishedError(f"{folder} {state} ({len(record.done())} blocks are in {partial})")
-        raise MissingFileError(f"{folder} is no Zarr store" if folder.exists() else f"{folder} does not exist")
-    node = zarr.open(store=LocalStore(folder, read_only=True), mode="r", path=path or None)
-    return _pick(node, path, str(folder)), str(folder)
+            raise UnfinishedError(f"{folder} {state} ({record.marked()} blocks are in {partial})")
+        raise MissingFileError(f"{folder} is no Zarr store; check the path" if folder.exists() else f"{folder} does not exist; check the path")
+    return _pick(_load(LocalStore(folder, read_only=True), path, str(folder)), str(folder)), str(folder)
 
 
-def _pick(node: Any, path: str, place: str) -> zarr.Array[Any]:
+def _load(store: Store, path: str, place: str) -> Any:
+    """An array or a group; whatever is wrong with its metadata becomes an error of ours."""
+    try:
+        return zarr.open(store=store, mode="r", path=path or None, use_consolidated=False)
+    except FileNotFoundError:
+        raise MissingFileError(f"{place} holds no array or group {path!r}" if path else f"{place} is empty; check the path") from None
+    except Exception as error:  # zarr raises whatever its parsers meet
+        reason = (str(error).strip().split("\n") or [""])[0] or type(error).__name__
+        raise FormatError(f"{place} has metadata that cannot be read ({reason}); check what wrote it, or restore it from a copy") from error
+
+
+def _pick(node: Any, place: str) -> zarr.Array[Any]:
+    """The array meant: the finest of a multiscale image, or the only one of three axes."""
     if isinstance(node, zarr.Array):
         return node
-    scales = node.attrs.get("multiscales") or node.attrs.get("ome", {}).get("multiscales")
+    scales = foreign.multiscales(node)
     if scales:
-        return _pick(node[scales[0]["datasets"][0]["path"]], path, place)
-    arrays = sorted(name for name, item in node.members() if isinstance(item, zarr.Array))
-    if len(arrays) != 1:
-        found = ", ".join(arrays) or "none"
+        return _pick(_load(node.store, f"{node.path}/{scales['datasets'][0]['path']}".strip("/"), place), place)
+    try:
+        arrays = {name: item for name, item in node.members() if isinstance(item, zarr.Array)}
+    except Exception as error:
+        raise FormatError(f"{place} is a group with an array whose metadata cannot be read ({error}); name another with path=") from error
+    solid = {name: item for name, item in arrays.items() if item.ndim == 3} or arrays
+    if len(solid) != 1:
+        found = ", ".join(sorted(solid)) or "none"
         raise FormatError(f"{place} is a group; name one of its arrays with path=: {found}")
-    return _pick(node[arrays[0]], path, place)
+    return next(iter(solid.values()))
 
 
 def _source(array: zarr.Array[Any], location: str, strict: bool) -> Source:
@@ -104,38 +120,30 @@ def _source(array: zarr.Array[Any], location: str, strict: bool) -> Source:
 
 
 def _image(array: zarr.Array[Any], location: str) -> VoxelImage:
-    facts = dict(array.attrs)
-    own = isinstance(facts.get(attributes.KEY), dict)
-    source = _source(array, location, strict=own and bool(facts[attributes.KEY].get("complete")))
-    unit: Triple = tuple(array.shards or array.chunks)
-    if facts.get(attributes.ROCKVERSE) == "VoxelImage":
-        source, unit = Permuted(source, (2, 1, 0)), unit[::-1]  # RockVerse's axes are (x, y, z)
-        fields = attributes.decode_rockverse(facts, source.shape)
-    elif facts.get(attributes.ROCKVERSE):
-        raise FormatError(f"{location} is a RockVerse {facts[attributes.ROCKVERSE]}; open one of its arrays with path=")
-    elif own:
-        fields = attributes.decode(facts, source.shape)
-    else:
-        fields = attributes.decode_plain(facts, source.shape) | _ome_grid(array, location, source.shape)
+    facts, place = dict(array.attrs), location or "the store"
+    own = facts.get(attributes.KEY)
+    source = _source(array, location, strict=isinstance(own, dict) and bool(own.get("complete")))
+    kind = facts.get(attributes.ROCKVERSE)
+    group = None if own or kind else foreign.parent_of(array, location)
+    order = (2, 1, 0) if kind else foreign.order_of(foreign.dimensions(array, group))  # RockVerse's axes are (x, y, z)
+    unit: Any = tuple(max(1, n) for n in array.shards or array.chunks)
+    if order != (0, 1, 2):
+        source, unit = Permuted(source, order), tuple(unit[axis] for axis in order)
+    if kind not in (None, "VoxelImage"):
+        raise FormatError(f"{place} is a RockVerse {kind}; open one of its arrays with path=")
+    try:
+        if kind:
+            fields = attributes.decode_rockverse(facts, source.shape)
+        elif isinstance(own, dict):
+            fields = attributes.decode(facts, source.shape)
+        else:
+            fields = foreign.describe(array, group, source.shape, place)
+    except FormatError as error:
+        raise FormatError(str(error) if place in str(error) else f"{place}: {error}") from None
+    except (KeyError, TypeError, ValueError) as error:
+        raise FormatError(f"{place} has attributes that cannot be used ({type(error).__name__}: {error}); restore its metadata from a copy") from error
     tiling = Tiling.regular(source.shape, layout.block_of(source.shape, unit))
     return VoxelImage(from_source(source, tiling), **fields)
-
-
-def _ome_grid(array: zarr.Array[Any], location: str, shape: Triple) -> dict[str, Any]:
-    """The grid that the multiscales of OME-Zarr state for an array, if they do."""
-    parent = "/".join(array.path.split("/")[:-1])
-    if not location or not array.path:
-        return {}
-    group = zarr.open(store=LocalStore(location, read_only=True), mode="r", path=parent or None)
-    scales = group.attrs.get("multiscales") or group.attrs.get("ome", {}).get("multiscales")
-    if not scales:
-        return {}
-    for dataset in scales[0]["datasets"]:
-        scale = next((t["scale"] for t in dataset.get("coordinateTransformations", []) if t["type"] == "scale"), None)
-        if dataset["path"] == array.path.split("/")[-1] and scale is not None and len(scale) == 3:
-            unit = {a.get("unit") for a in scales[0].get("axes", []) if a.get("type") == "space"} - {None}
-            return {"grid": VoxelGrid(ZYX(*shape), ZYX(*scale), unit=unit.pop() if len(unit) == 1 else "voxel")}
-    return {}
 
 
 def inspect_store(place: str | Path) -> Json:

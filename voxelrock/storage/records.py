@@ -29,6 +29,7 @@ from voxelrock.typing import Json, Triple
 
 _BEAT, _DEAD_AFTER = 10.0, 120.0
 _AT_FDCWD, _EXCHANGE = -100, 2
+_held: set[str] = set()  # the tokens of this process's own claims
 
 
 def partial_path(path: Path) -> Path:
@@ -148,6 +149,7 @@ class Record:
         finally:
             stop.set()
             beat.join()
+            _held.discard(self.token)
             self._release(claim)
 
     def _claim(self) -> Path:
@@ -160,10 +162,12 @@ class Record:
             with explained(self.partial):
                 self.staging.mkdir(parents=True)
                 ready.write_text(json.dumps(_this_process() | {"token": self.token}))
+                _held.add(self.token)
                 os.link(ready, claim)
                 ready.unlink()
                 return claim
         except StorageError as error:
+            _held.discard(self.token)
             shutil.rmtree(self.staging, ignore_errors=True)
             if isinstance(error.__cause__, FileExistsError | FileNotFoundError):
                 raise UnfinishedError(f"{self.partial} was just taken over or completed by another process; wait for it, or stop it first") from None
@@ -173,7 +177,8 @@ class Record:
         if _read(claim).get("token") != self.token:
             return  # published, or taken over
         if self.fingerprint():
-            claim.unlink(missing_ok=True)
+            with suppress(OSError):  # a disk that turned read-only: the claim stays, and is known to be dead
+                claim.unlink()
         else:
             shutil.rmtree(self.partial, ignore_errors=True)  # nothing was begun
 
@@ -193,6 +198,8 @@ def _beat(claim: Path, stop: threading.Event) -> None:
 
 def _lives(claim: Path, owner: Json) -> bool:
     if owner["host"] == socket.gethostname():
+        if owner["pid"] == os.getpid():
+            return owner["token"] in _held
         return _runs(owner["pid"], owner["born"])
     try:
         return time.time() - claim.stat().st_mtime < _DEAD_AFTER

@@ -130,7 +130,7 @@ def _open_once(source: ZarrSource, stamp: tuple[int, ...]) -> tuple[zarr.Array[A
         store = StrictStore(store)
     try:
         array = zarr.open_array(store=store, path=source.path or None, mode="r")
-    except (FileNotFoundError, ValueError) as error:
+    except Exception as error:  # zarr raises whatever its parsers meet
         raise StorageError(f"the store {source.location} is gone or damaged since it was opened ({_brief(error)}); open it again") from None
     if identify(array, source.location) != source.identity:
         raise StorageError(f"the store {source.location} changed since it was opened; open it again")
