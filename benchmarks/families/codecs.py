@@ -10,7 +10,7 @@ import numpy as np
 import voxelrock as vr
 from benchmarks import stores
 from benchmarks.model import Contender, Family, Job, Operation, Timed, Work
-from voxelrock.storage.codecs import CODECS
+from voxelrock.storage.codecs import CODECS, resolve
 
 
 def _image(job: Job, kind: str) -> vr.VoxelImage:
@@ -44,10 +44,11 @@ def _reading(kind: str, codec: str) -> Callable[[Job], Work]:
     return make
 
 
-def _operation(kind: str, data: tuple[str, ...]) -> list[Operation]:
+def _operation(kind: str, default: str, data: tuple[str, ...]) -> list[Operation]:
+    names = {default: f"{default} (default)"} | {codec: codec for codec in CODECS if codec not in ("auto", default)}
     made = []
     for verb, maker in (("write", _writing), ("read", _reading)):
-        made.append(Operation(f"{kind}, {verb}", tuple(Contender(codec, maker(kind, codec)) for codec in CODECS), data=data))
+        made.append(Operation(f"{kind}, {verb}", tuple(Contender(name, maker(kind, codec)) for codec, name in names.items()), data=data))
     return made
 
 
@@ -55,11 +56,11 @@ FAMILY = Family(
     "codecs",
     "Codecs by name",
     (
-        *_operation("grey u2", ("grey.zarr",)),
-        *_operation("mask", ("mask.npy",)),
-        *_operation("float32", ("field.npy",)),
+        *_operation("grey u2", resolve("auto", np.dtype("u2"), labels=False), ("grey.zarr",)),
+        *_operation("mask", resolve("auto", np.dtype(bool), labels=False), ("mask.npy",)),
+        *_operation("float32", resolve("auto", np.dtype("f4"), labels=False), ("field.npy",)),
     ),
     size=256,
     columns=("compression",),
-    notes="From and to memory; written stores are flushed to disk. Ratios are to the default (auto).",
+    notes="From and to memory; written stores are flushed to disk.",
 )
