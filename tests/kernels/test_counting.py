@@ -2,6 +2,7 @@
 
 import math
 from fractions import Fraction
+from itertools import pairwise
 
 import array_api_strict
 import numpy as np
@@ -142,7 +143,7 @@ def test_multi_otsu_against_all_splits(values, data):
     def within(limits):
         edges = [-1, *limits, 40]
         cost = 0.0
-        for a, b in zip(edges, edges[1:]):
+        for a, b in pairwise(edges):
             w = table[a + 1 : b + 1]
             if w.sum():
                 v = levels[a + 1 : b + 1]
