@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from voxelrock.geometry import ZYX, VoxelBox
 from voxelrock.io import registry
-from voxelrock.io.formats import Header, ReadOptions, Scan, WriteOptions
+from voxelrock.io.formats import ReadOptions, Scan
+from voxelrock.io.writing import Header, WriteOptions
 
 shapes = st.tuples(*[st.integers(1, 7)] * 3)
 seeds = st.integers(0, 2**32 - 1)

@@ -11,7 +11,7 @@ from io_dense import boxes, export, noise, reopen, seeds, shapes, whole
 from voxelrock.errors import CorruptChunkError, ExistsError, FormatError, MissingFileError, ParameterError
 from voxelrock.geometry import ZYX, VoxelBox
 from voxelrock.io import inflate
-from voxelrock.io.formats import WriteOptions
+from voxelrock.io.writing import WriteOptions
 
 TYPES = {
     "u1": "MET_UCHAR",

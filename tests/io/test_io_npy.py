@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from io_dense import boxes, export, noise, reopen, seeds, shapes, whole
 
 from voxelrock.errors import FormatError, ParameterError
-from voxelrock.io.formats import WriteOptions
+from voxelrock.io.writing import WriteOptions
 
 DTYPES = ["b1", "u1", "i1", "<u2", ">i4", "<u8", "f2", ">f4", "f8"]
 

@@ -19,8 +19,8 @@ from voxelrock.geometry import ZYX, VoxelBox
 from voxelrock.graph.sources import Source
 from voxelrock.io.files import FileStamp
 from voxelrock.io.flat import FlatSource
-from voxelrock.io.formats import WriteOptions
 from voxelrock.io.shapes import clear_shape, possible_shapes
+from voxelrock.io.writing import WriteOptions
 
 DTYPES = [
     "|b1",

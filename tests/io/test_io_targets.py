@@ -15,8 +15,9 @@ from voxelrock.errors import ExistsError, FormatError, MissingFileError, Paramet
 from voxelrock.geometry import ZYX
 from voxelrock.graph.sinks import Sink
 from voxelrock.io import registry
-from voxelrock.io.formats import Header, ReadOptions, WriteOptions
+from voxelrock.io.formats import ReadOptions
 from voxelrock.io.targets import slabs
+from voxelrock.io.writing import Header, WriteOptions
 
 SUFFIXES = [".raw", ".mhd", ".mha", ".tif", ".npy"]
 

@@ -13,8 +13,8 @@ from voxelrock.errors import DataError, ParameterError
 from voxelrock.geometry import ZYX, VoxelGrid
 from voxelrock.io import registry
 from voxelrock.io.flat import FlatSource
-from voxelrock.io.formats import WriteOptions
 from voxelrock.io.tiff_writing import tiff_export
+from voxelrock.io.writing import WriteOptions
 
 SAID = {"spacing": ZYX(1.5, 2.5, 5.345), "origin": ZYX(-3.0, 0.0, 7.25), "unit": "um", "description": "a <plug> & more"}
 

@@ -15,9 +15,10 @@ from voxelrock.geometry.units import VOXEL, canonical_unit, conversion
 from voxelrock.graph.sources import Source
 from voxelrock.io.files import FileStamp, read_bytes
 from voxelrock.io.flat import flat_source
-from voxelrock.io.formats import Format, Header, ReadOptions, Scan, WriteOptions
+from voxelrock.io.formats import Format, ReadOptions, Scan
 from voxelrock.io.inflate import InflateSource
 from voxelrock.io.targets import Export, flat_export
+from voxelrock.io.writing import Header, WriteOptions
 from voxelrock.typing import Triple
 
 _HEADER_BYTES = 65536

@@ -12,8 +12,9 @@ from numpy.lib import format as npy_format
 from voxelrock.errors import FormatError
 from voxelrock.io.files import FileStamp, read_bytes
 from voxelrock.io.flat import flat_source
-from voxelrock.io.formats import VOXEL_KINDS, Format, Header, ReadOptions, Scan, WriteOptions
+from voxelrock.io.formats import Format, ReadOptions, Scan
 from voxelrock.io.targets import Export, flat_export
+from voxelrock.io.writing import VOXEL_KINDS, Header, WriteOptions
 from voxelrock.typing import Triple
 
 _HEADER_BYTES = 65536

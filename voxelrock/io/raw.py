@@ -11,10 +11,11 @@ from voxelrock.errors import ParameterError, ParameterTypeError
 from voxelrock.geometry import ZYX
 from voxelrock.io.files import FileStamp
 from voxelrock.io.flat import flat_source
-from voxelrock.io.formats import VOXEL_KINDS, Format, Header, ReadOptions, Scan, WriteOptions
+from voxelrock.io.formats import Format, ReadOptions, Scan
 from voxelrock.io.shapes import clear_shape, possible_shapes
 from voxelrock.io.sidecar import Sidecar, imagej_macro, read_sidecar, sidecar_json
 from voxelrock.io.targets import Export, flat_export
+from voxelrock.io.writing import VOXEL_KINDS, Header, WriteOptions
 from voxelrock.typing import DTypeLike
 
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from voxelrock.errors import FormatError, MissingFileError
 from voxelrock.io import dicom, metaimage, npy, raw, tiff
-from voxelrock.io.formats import Format, Header, ReadOptions, Scan, WriteOptions
+from voxelrock.io.formats import Format, ReadOptions, Scan
 from voxelrock.io.targets import Export
+from voxelrock.io.writing import Header, WriteOptions
 
 FORMATS: tuple[Format, ...] = (raw.FORMAT, tiff.FORMAT, metaimage.FORMAT, npy.FORMAT, dicom.FORMAT, npy.ARCHIVE)
 """All formats of single files."""

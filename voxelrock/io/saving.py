@@ -9,9 +9,9 @@ from voxelrock.errors import ParameterError, StorageError
 from voxelrock.graph.scratch import staged
 from voxelrock.graph.sinks import Sink
 from voxelrock.image import VoxelImage
-from voxelrock.io.formats import Header, WriteOptions
 from voxelrock.io.opening import open as open_image
 from voxelrock.io.registry import write
+from voxelrock.io.writing import Header, WriteOptions
 from voxelrock.storage import save_zarr
 from voxelrock.storage.opening import is_store_object
 from voxelrock.storage.saving import Request

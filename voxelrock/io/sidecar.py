@@ -13,7 +13,7 @@ import numpy as np
 from voxelrock.errors import FormatError, UnitError
 from voxelrock.geometry import ZYX
 from voxelrock.geometry.units import VOXEL, canonical_unit
-from voxelrock.io.formats import VOXEL_KINDS, Header
+from voxelrock.io.writing import VOXEL_KINDS, Header
 
 _LAYOUT = "voxelrock raw 1"
 _IMAGEJ_TYPES = {

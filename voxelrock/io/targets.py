@@ -16,7 +16,7 @@ from voxelrock.errors import DataError, ExistsError, MissingFileError, StorageEr
 from voxelrock.geometry import Tiling, VoxelBox
 from voxelrock.io.files import human
 from voxelrock.io.flat import as_bytes, file_order, runs
-from voxelrock.io.formats import WriteOptions
+from voxelrock.io.writing import WriteOptions
 from voxelrock.typing import HostArray, Triple
 
 _UNIT_BYTES = 64 * 2**20

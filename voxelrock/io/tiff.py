@@ -14,13 +14,14 @@ from voxelrock.errors import FormatError, ParameterError, StorageError
 from voxelrock.graph.sources import Source
 from voxelrock.io.files import FileStamp
 from voxelrock.io.flat import flat_source
-from voxelrock.io.formats import VOXEL_KINDS, Format, ReadOptions, Scan
+from voxelrock.io.formats import Format, ReadOptions, Scan
 from voxelrock.io.npy import image_shape
 from voxelrock.io.tiff_directories import count_pages
 from voxelrock.io.tiff_folder import read_folder
 from voxelrock.io.tiff_metadata import Lengths, bounding_box_notes, file_lengths
 from voxelrock.io.tiff_pages import TIFF_ERRORS, PagedSource, PageTable, page_table
 from voxelrock.io.tiff_writing import write_tiff
+from voxelrock.io.writing import VOXEL_KINDS
 from voxelrock.typing import Triple
 
 # What the standard library decompresses: none, deflate (two numbers), packbits, lzma.

@@ -16,8 +16,8 @@ import numpy as np
 
 from voxelrock.errors import ParameterError
 from voxelrock.geometry.units import VOXEL, conversion
-from voxelrock.io.formats import Header, WriteOptions
 from voxelrock.io.targets import Export, flat_export
+from voxelrock.io.writing import Header, WriteOptions
 
 _CLASSIC_LIMIT = 2**32 - 2**20
 _UINT_MAX = 2**32 - 1
