@@ -22,7 +22,7 @@ Made by `python -m benchmarks --out benchmarks/RESULTS.md`; each family replaces
 def section(family: Family, rows: list[Row], when: str) -> str:
     """A family's table with its notes, and the reasons of those that could not run."""
     shown = [row for row in rows if row.seconds]
-    lines = [f"## {family.name}: {family.title}", "", _circumstances(shown, when), "", *_table(family, shown)]
+    lines = [f"## {family.name}: {family.title}", "", _circumstances(family, shown, when), "", *_table(family, shown)]
     if family.notes:
         lines += ["", family.notes]
     absent = {row.contender: row.reason for row in rows if row.reason}
@@ -31,13 +31,14 @@ def section(family: Family, rows: list[Row], when: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _circumstances(rows: list[Row], when: str) -> str:
-    sizes = sorted({row.size for row in rows})
-    return f"{when}; images of {', '.join(f'{n}³' for n in sizes)} voxels; two threads where the library can."
+def _circumstances(family: Family, rows: list[Row], when: str) -> str:
+    sizes = ", ".join(f"{n}³" for n in sorted({row.size for row in rows}))
+    images = f"images of {sizes} voxels; " if family.voxels else ""
+    return f"{when}; {images}time ratio: to the first contender of the same operation."
 
 
 def _table(family: Family, rows: list[Row]) -> list[str]:
-    names = ["operation", "contender", "median s", *(["Mvoxel/s"] if family.voxels else []), "time ÷ first's", "peak MB", "runs", "answer", *family.columns]
+    names = ["operation", "contender", "median s", *(["Mvoxel/s"] if family.voxels else []), "time ratio", "peak MB", "runs", "answer", *family.columns]
     lines = ["| " + " | ".join(names) + " |", "|---|---|" + "---:|" * (len(names) - 2)]
     operations = {operation.name: operation for operation in family.operations}
     first: dict[str, float] = {}
