@@ -3,6 +3,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -67,3 +68,13 @@ def small_blocks():
     """The blocks of the processes that these tests start."""
     with vr.options.set(memory=2**20):
         yield
+
+
+@pytest.fixture
+def tmp_path(tmp_path):
+    """In memory where the system has a place for that: these tests flush thousands of small files."""
+    if not os.access("/dev/shm", os.W_OK):
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        yield Path(folder)

@@ -83,10 +83,10 @@ def test_a_disk_that_turns_read_only(mounted, noise, monkeypatch):
     disk = mounted("size=8m")
     place = files.place_file
 
-    def remounted(target, *args):
+    def remounted(target, *args, **keywords):
         if target.name == "2":
             subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
-        return place(target, *args)
+        return place(target, *args, **keywords)
 
     with monkeypatch.context() as patch:
         patch.setattr("voxelrock.storage.records.place_file", remounted)

@@ -15,6 +15,7 @@ import pytest
 import slow_rock
 
 import voxelrock as vr
+from voxelrock.cli.main import main
 from voxelrock.errors import UnfinishedError
 from voxelrock.storage.records import Record
 
@@ -140,7 +141,7 @@ def test_a_living_owner_refuses_a_second_writer(tmp_path, start, wait_for):
 
 def test_of_two_that_resume_one_wins(tmp_path, killed, start, rock_truth):
     killed()
-    racers = [start(0.05, resume=True) for _ in range(3)]
+    racers = [start(0.05, resume=True) for _ in range(2)]
     ends = [racer.communicate(timeout=60)[1] for racer in racers]
     assert sorted(racer.returncode for racer in racers).count(0) == 1
     for racer, errors in zip(racers, ends):
@@ -230,9 +231,7 @@ def test_ctrl_c_on_the_command_line(tmp_path, start, wait_for, voxels_on_disk):
     assert "blocks are safe in" in errors
     assert "with resume=True" in errors
     assert "voxelrock: interrupted" in errors
-    again = start(command=[*command, "--resume"])
-    _, errors = again.communicate(timeout=60)
-    assert again.returncode == 0, errors
+    main(["convert", str(tmp_path / "rock.npy"), str(tmp_path / "rock.zarr"), "--resume"], standalone_mode=False)
     np.testing.assert_array_equal(vr.open(tmp_path / "rock.zarr").compute(), voxels_on_disk)
 
 

@@ -28,7 +28,7 @@ def fsync_folders(root: Path) -> None:
         fsync_path(Path(folder))
 
 
-def place_file(target: Path, staging: Path, parts: Iterable[Any]) -> int:
+def place_file(target: Path, staging: Path, parts: Iterable[Any], *, flush: bool = True) -> int:
     """Write a file under another name in ``staging``, flush it, and give it its name in one step; gives its size.
 
     ``staging`` belongs to one run. A run that was replaced finds its staging folder gone, so nothing of it can land late.
@@ -44,7 +44,8 @@ def place_file(target: Path, staging: Path, parts: Iterable[Any]) -> int:
             for part in parts:
                 file.write(part)
             file.flush()
-            os.fsync(file.fileno())
+            if flush:
+                os.fsync(file.fileno())
             size = file.tell()
         target.parent.mkdir(parents=True, exist_ok=True)
         os.replace(temporary, target)

@@ -61,13 +61,16 @@ class Record:
         """Where this run writes files before they get their names."""
         return self.folder / f"staging-{self.token}"
 
-    def place(self, key: str, parts: Any) -> int:
+    def place(self, key: str, parts: Any, *, flush: bool = True) -> int:
         """Put a file into the partial store, safely; gives its size."""
-        return place_file(self.partial / key, self.staging, parts)
+        return place_file(self.partial / key, self.staging, parts, flush=flush)
 
     def mark(self, index: Triple, files: Mapping[str, int]) -> None:
-        """Record that a unit is stored, in files of these sizes; their bytes must be safe already."""
-        self.place(f".voxelrock/done/{'.'.join(map(str, index))}", [json.dumps(files).encode()])
+        """Record that a unit is stored, in files of these sizes; their bytes must be safe already.
+
+        The mark itself is not flushed: one that is lost costs its unit being computed again, one that is torn is no mark.
+        """
+        self.place(f".voxelrock/done/{'.'.join(map(str, index))}", [json.dumps(files).encode()], flush=False)
 
     def marked(self) -> int:
         """How many units are marked as stored."""
