@@ -17,6 +17,7 @@ from voxelrock.graph.arrays import from_source, lift
 from voxelrock.graph.evaluation import evaluate
 from voxelrock.graph.expressions import leaves
 from voxelrock.graph.identity import fingerprint
+from voxelrock.graph.reductions import ReductionLayer
 from voxelrock.image import VoxelImage
 from voxelrock.typing import HostArray, Triple
 
@@ -104,4 +105,18 @@ def evaluate_foreign(image: VoxelImage) -> HostArray:
     return foreign.to_host(result)
 
 
-__all__ = ["ForeignNamespace", "MemorySource", "evaluate_foreign", "raise_if_computed", "stored"]
+def reduce_foreign(layer: ReductionLayer) -> list[HostArray]:
+    """The results of a layer of reductions over stored images, their partial results made by the reference bodies on a foreign device."""
+    foreign = ForeignNamespace()
+    whole = VoxelBox.whole(layer.tiling.shape)
+    found = []
+    for member in layer.members:
+        blocks = evaluate([(root, whole) for root in member.roots], {}, {}, xp=foreign)
+        located = {"start": whole.start, "shape": whole.shape} if member.reduction.located else {}
+        partial = member.reduction.chunk(*blocks, **dict(member.parameters), **located)
+        result = member.reduction.finalize(member.reduction.combine([partial]), **dict(member.finish))
+        found.append(np.asarray(result, dtype=member.dtype).reshape(member.shape))
+    return found
+
+
+__all__ = ["ForeignNamespace", "MemorySource", "evaluate_foreign", "raise_if_computed", "reduce_foreign", "stored"]
