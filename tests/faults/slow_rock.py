@@ -1,15 +1,17 @@
-"""A slow image and ways to store it, for processes that are killed. Run: ``python slow_rock.py FOLDER SECONDS [options as JSON]``."""
+"""A slow image and ways to store it, for processes that are killed."""
 
-import json
 import os
 import sys
 import time
 from pathlib import Path
 
 import voxelrock as vr
+from voxelrock.cli.main import main
+from voxelrock.storage.shards import Files
 
 SHAPE, EDGE = vr.ZYX(128, 96, 64), 32
 UNITS = 4 * 3 * 2
+SMALL = 2**20  # bytes of memory, for small blocks
 
 
 class Slow:
@@ -30,8 +32,8 @@ def truth(z, y, x):
     return (z * 10000 + y * 100 + x + 1).astype("i4")
 
 
-def slow_image(folder, seconds=0.0, name="slow rock", offset=0):
-    return vr.from_function(Slow(Path(folder), seconds), shape=SHAPE, dtype="i4", block=EDGE, name=name)
+def slow_image(folder, seconds=0.0):
+    return vr.from_function(Slow(Path(folder), seconds), shape=SHAPE, dtype="i4", block=EDGE, name="slow rock")
 
 
 def computed(folder):
@@ -44,6 +46,23 @@ def save(folder, seconds=0.0, **options):
     return vr.save(slow_image(folder, seconds), Path(folder) / "rock.zarr", **({"chunks": EDGE, "shards": EDGE} | options))
 
 
-if __name__ == "__main__":
-    vr.options.set(memory=2**20)  # small blocks
-    save(sys.argv[1], float(sys.argv[2]), **json.loads(sys.argv[3]) if len(sys.argv) > 3 else {})
+def slow_command(folder, seconds, *words):
+    """The command line, with slow storing."""
+    encode = Files.encode
+
+    def slowly(*args):
+        time.sleep(seconds)
+        return encode(*args)
+
+    Files.encode = slowly
+    sys.argv[1:] = words
+    main()
+
+
+def child(errors, function, args, options):
+    """What the other process does: run a function, with its errors in a file."""
+    handle = os.open(errors, os.O_WRONLY | os.O_CREAT)
+    os.dup2(handle, 1)
+    os.dup2(handle, 2)
+    vr.options.set(memory=SMALL, progress="never")
+    globals()[function](*args, **options)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -127,26 +128,24 @@ def test_a_resumed_store_has_the_metadata_of_the_last_save(tmp_path, begun):
 
 
 def test_a_living_owner_refuses_a_second_writer(tmp_path, start, wait_for):
-    process = start(0.1)
-    wait_for(lambda: record_of(tmp_path).marked() >= 3)
+    child = start("save", tmp_path, 0.1)
+    wait_for(child, 3)
     for options in ({}, {"resume": True}, {"overwrite": True}):
-        with pytest.raises(UnfinishedError, match=rf"is being written by process {process.pid} on {socket.gethostname()}; wait for it, or stop it first"):
+        with pytest.raises(UnfinishedError, match=rf"is being written by process {child.pid} on {socket.gethostname()}; wait for it, or stop it first"):
             slow_rock.save(tmp_path, **options)
-    with pytest.raises(UnfinishedError, match=f"is being written by process {process.pid}"):
+    with pytest.raises(UnfinishedError, match=f"is being written by process {child.pid}"):
         vr.open(tmp_path / "rock.zarr")
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == 0, errors
+    code, errors = child.end()
+    assert code == 0, errors
     assert vr.open(tmp_path / "rock.zarr").shape == slow_rock.SHAPE
 
 
 def test_of_two_that_resume_one_wins(tmp_path, killed, start, rock_truth):
     killed()
-    racers = [start(0.05, resume=True) for _ in range(2)]
-    ends = [racer.communicate(timeout=60)[1] for racer in racers]
-    assert sorted(racer.returncode for racer in racers).count(0) == 1
-    for racer, errors in zip(racers, ends):
-        if racer.returncode:
-            assert "UnfinishedError" in errors or "ExistsError" in errors
+    ends = [child.end() for child in [start("save", tmp_path, 0.05, resume=True) for _ in range(3)]]
+    assert [code for code, _ in ends].count(0) == 1
+    for code, errors in ends:
+        assert code == 0 or "UnfinishedError" in errors or "ExistsError" in errors
     np.testing.assert_array_equal(vr.open(tmp_path / "rock.zarr").compute(), rock_truth)
 
 
@@ -202,18 +201,11 @@ def test_a_run_that_was_replaced_cannot_write_late(tmp_path):
         assert (late.partial / "c/0/0/0").read_bytes() == b"early"
 
 
-def interrupted(process, wait_for, folder, blocks=4):
-    done = folder / ".rock.zarr.partial" / ".voxelrock" / "done"
-    wait_for(lambda: process.poll() is not None or (done.exists() and len(os.listdir(done)) >= blocks))
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
-    return errors
-
-
 def test_ctrl_c_leaves_it_resumable_and_says_so(tmp_path, start, wait_for, rock_truth):
-    process = start(0.1)
-    errors = interrupted(process, wait_for, tmp_path)
-    assert process.returncode in (1, 130, -signal.SIGINT), errors
+    child = start("save", tmp_path, 0.1)
+    wait_for(child, 4)
+    code, errors = child.end(signal.SIGINT)
+    assert code == 1
     assert "KeyboardInterrupt" in errors
     assert f"of {slow_rock.UNITS} blocks are safe in {tmp_path / '.rock.zarr.partial'}; save again with resume=True to go on" in errors
     done, started = len(record_of(tmp_path).done()), slow_rock.computed(tmp_path)
@@ -221,37 +213,16 @@ def test_ctrl_c_leaves_it_resumable_and_says_so(tmp_path, start, wait_for, rock_
     assert slow_rock.computed(tmp_path) - started == slow_rock.UNITS - done
 
 
-def test_ctrl_c_on_the_command_line(tmp_path, start, wait_for, voxels_on_disk):
-    command = [sys.executable, str(tmp_path / "command.py"), "convert", str(tmp_path / "rock.npy"), str(tmp_path / "rock.zarr")]
-    (tmp_path / "command.py").write_text(SLOW_COMMAND)
-    process = start(command=command)
-    errors = interrupted(process, wait_for, tmp_path, 2)
-    assert process.returncode == 130, errors
-    assert "Traceback" not in errors
-    assert "blocks are safe in" in errors
-    assert "with resume=True" in errors
-    assert "voxelrock: interrupted" in errors
-    main(["convert", str(tmp_path / "rock.npy"), str(tmp_path / "rock.zarr"), "--resume"], standalone_mode=False)
-    np.testing.assert_array_equal(vr.open(tmp_path / "rock.zarr").compute(), voxels_on_disk)
-
-
-SLOW_COMMAND = """
-import time
-from voxelrock import options
-from voxelrock.cli.main import main
-from voxelrock.storage.shards import Files
-options.set(memory=2**20)  # small blocks
-encode = Files.encode
-def slowly(*args):
-    time.sleep(0.1)
-    return encode(*args)
-Files.encode = slowly
-main()
-"""
-
-
-@pytest.fixture
-def voxels_on_disk(tmp_path):
+def test_ctrl_c_on_the_command_line(tmp_path, start, wait_for):
     array = np.random.default_rng(3).integers(0, 9, (100, 90, 110)).astype("u2")
     np.save(tmp_path / "rock.npy", array)
-    return array
+    words = ["convert", str(tmp_path / "rock.npy"), str(tmp_path / "rock.zarr")]
+    child = start("slow_command", tmp_path, 0.1, *words)
+    wait_for(child, 2)
+    code, errors = child.end(signal.SIGINT)
+    assert code == 130, errors
+    assert "Traceback" not in errors
+    assert re.search(r"\d+ of \d+ blocks are safe in .*; save again with resume=True to go on", errors)
+    assert "voxelrock: interrupted" in errors
+    main([*words, "--resume"], standalone_mode=False)
+    np.testing.assert_array_equal(vr.open(tmp_path / "rock.zarr").compute(), array)

@@ -150,10 +150,8 @@ def test_an_exchange_that_was_killed_leaves_nothing_behind(tmp_path, array, monk
 
 def test_ctrl_c_keeps_the_old_store(tmp_path, array, start, wait_for, rock_truth):
     vr.save(vr.from_array(array), tmp_path / "rock.zarr")
-    process = start(0.1, overwrite=True)
-    done = tmp_path / ".rock.zarr.partial" / ".voxelrock" / "done"
-    wait_for(lambda: process.poll() is not None or (done.exists() and len(os.listdir(done)) >= 3))
-    process.send_signal(signal.SIGINT)
-    process.communicate(timeout=60)
+    child = start("save", tmp_path, 0.1, overwrite=True)
+    wait_for(child, 3)
+    child.end(signal.SIGINT)
     np.testing.assert_array_equal(vr.open(tmp_path / "rock.zarr").compute(), array)
     np.testing.assert_array_equal(slow_rock.save(tmp_path, resume=True, overwrite=True).compute(), rock_truth)
