@@ -10,7 +10,7 @@ from distributed import Client, LocalCluster
 @pytest.fixture(scope="session")
 def cluster():
     """Two worker processes, kept for the session."""
-    with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as made:
+    with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0") as made:
         yield made
 
 

@@ -22,8 +22,11 @@ def fsync_path(path: Path) -> None:
         os.close(handle)
 
 
-def fsync_folders(root: Path) -> None:
-    """Have the system put the entries of a folder, and of all folders in it, on the disk."""
+def fsync_store(root: Path) -> None:
+    """Have the system put a store's metadata, and the entries of all its folders, on the disk; its chunks are there already."""
+    for entry in root.iterdir():
+        if entry.is_file():
+            fsync_path(entry)
     for folder, _, _ in os.walk(root):
         fsync_path(Path(folder))
 

@@ -14,7 +14,7 @@ from voxelrock.geometry import ZYX, Tiling
 from voxelrock.typing import Triple
 
 _BYTES_PER_VOXEL = 16  # what a chain of kernels holds at once for each voxel of its block, about: see graph.budget
-_EDGE = 256
+_EDGE, _BLOCKS = 256, 8
 
 
 @dataclass(frozen=True)
@@ -35,17 +35,19 @@ def _triple(value: Any) -> Triple:
     return a, b, c
 
 
-def compute_edge() -> int:
-    """The edge of a cubic block whose computing fits in ``options.memory``: 256, or less."""
+def compute_edge(shape: Triple) -> int:
+    """The edge of a cubic block: 256, or less where computing it would not fit in ``options.memory`` or leave threads without work."""
     edge = _EDGE
     while edge > 32 and edge**3 * _BYTES_PER_VOXEL > options.get().memory:
+        edge //= 2
+    while edge > 64 and prod(-(-max(n, 1) // edge) for n in shape) < _BLOCKS:
         edge //= 2
     return edge
 
 
 def block_of(shape: Triple, unit: Triple) -> Triple:
     """The block to compute in over stored units (chunks, or shards): whole units, near the edge that memory allows."""
-    edge = compute_edge()
+    edge = compute_edge(shape)
     return tuple(min(max(n, 1), u * max(1, edge // max(u, 1))) for n, u in zip(shape, unit))  # type: ignore[return-value]
 
 
@@ -57,7 +59,7 @@ def choose(shape: Triple, dtype: np.dtype[Any], *, chunks: Any = None, shards: A
     ParameterError
         Shards are no whole number of chunks, or are asked for where there can be none.
     """
-    edge = compute_edge()
+    edge = compute_edge(shape)
     if chunks is not None:
         inner = _triple(chunks)
     elif shards is not None:

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from voxelrock.errors import ExistsError, StorageError, UnfinishedError
-from voxelrock.storage.files import explained, fsync_folders, fsync_path, place_file
+from voxelrock.storage.files import explained, fsync_path, fsync_store, place_file
 from voxelrock.typing import Json, Triple
 
 _BEAT, _DEAD_AFTER = 10.0, 120.0
@@ -260,7 +260,7 @@ def publish(record: Record, path: Path, *, overwrite: bool) -> None:
         The path exists and was not to be overwritten.
     """
     partial = record.partial
-    fsync_folders(partial)
+    fsync_store(partial)
     old = path.with_name(f".{path.name}.replaced-{record.token}")
     if path.exists():
         if not overwrite:
