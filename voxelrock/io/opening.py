@@ -90,7 +90,7 @@ def from_scan(scan: Scan, name: str) -> VoxelImage:
         planes = max(1, min(_SLAB_BYTES // page, -(-source.shape[0] // _SLABS)))
         tiling = Tiling.regular(source.shape, (planes, *source.shape[1:]))
     else:
-        tiling = Tiling.compute(source.shape, edge=min(compute_edge(), max(64, -(-max(source.shape) // 2))))
+        tiling = Tiling.compute(source.shape, edge=compute_edge(source.shape))
     facts = record("open", {"file": name, "notes": list(scan.notes)})
     return VoxelImage(from_source(source, tiling), grid, Field(description=scan.description), history=(facts,))
 

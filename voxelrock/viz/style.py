@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,9 +14,18 @@ ACCENT, PORE, SOLID, OUTSIDE = "#0b6e99", "#e4572e", "#c9b458", "#8d99a6"
 PHASES = ("#0b6e99", "#e4572e", "#c9b458", "#5b8c5a", "#7a5195", "#8d99a6", "#b56576", "#3d5a80")
 
 
+class Picture(Figure):
+    """A Matplotlib figure that notebooks show by themselves."""
+
+    def _repr_png_(self) -> bytes:
+        buffer = io.BytesIO()
+        self.savefig(buffer, format="png")
+        return buffer.getvalue()
+
+
 def figure(width: float, height: float) -> Figure:
     """An empty figure, in inches, without pyplot: figures are values and can be made in any thread."""
-    return Figure(figsize=(width, height), dpi=150, layout="constrained", facecolor="white")
+    return Picture(figsize=(width, height), dpi=150, layout="constrained", facecolor="white")
 
 
 def tidy(axes: Any, *, xlabel: str = "", ylabel: str = "", title: str = "") -> None:
