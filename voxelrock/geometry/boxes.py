@@ -35,7 +35,8 @@ class VoxelBox:
     @property
     def shape(self) -> Triple:
         """Number of voxels along each axis, at least 0."""
-        return _triple(max(0, b - a) for a, b in zip(self.start, self.stop))
+        (a, b, c), (d, e, f) = self.start, self.stop
+        return max(0, d - a), max(0, e - b), max(0, f - c)
 
     @property
     def size(self) -> int:
@@ -54,15 +55,19 @@ class VoxelBox:
 
     def shift(self, by: Iterable[int]) -> VoxelBox:
         """Moved by a number of voxels."""
-        step = _triple(by)
-        return VoxelBox(_triple(a + n for a, n in zip(self.start, step)), _triple(b + n for b, n in zip(self.stop, step)))
+        i, j, k = by
+        (a, b, c), (d, e, f) = self.start, self.stop
+        return VoxelBox((a + i, b + j, c + k), (d + i, e + j, f + k))
 
     def within(self, outer: VoxelBox) -> VoxelBox:
         """This box in the coordinates whose origin is the start of ``outer``."""
-        return self.shift(-a for a in outer.start)
+        i, j, k = outer.start
+        return self.shift((-i, -j, -k))
 
     def __and__(self, other: VoxelBox) -> VoxelBox:
-        return VoxelBox(_triple(map(max, self.start, other.start)), _triple(map(min, self.stop, other.stop)))
+        (a, b, c), (d, e, f) = self.start, self.stop
+        (p, q, r), (s, t, u) = other.start, other.stop
+        return VoxelBox((max(a, p), max(b, q), max(c, r)), (min(d, s), min(e, t), min(f, u)))
 
     def __or__(self, other: VoxelBox) -> VoxelBox:
         """The smallest box that holds both."""

@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import dask.array as da
+import numpy as np
 from dask.array.optimization import optimize
+from dask.base import get_scheduler
 from dask.highlevelgraph import HighLevelGraph
+from dask.threaded import get as threaded_get
 
 from voxelrock.geometry import Tiling, VoxelBox
 from voxelrock.graph import progress
-from voxelrock.graph.arrays import lift
+from voxelrock.graph.arrays import lift, tiling_of
 from voxelrock.graph.execution import schedule
 from voxelrock.graph.identity import fingerprint
 from voxelrock.graph.layers import BlockLayer
@@ -66,3 +69,28 @@ class Sink:
         if keys:
             with progress.bar(len(keys), label):
                 schedule(optimize(graph, keys), keys)
+
+
+class _Memory:
+    """An array of this process as a target: blocks are written where they belong."""
+
+    identity = "memory"
+
+    def __init__(self, array: HostArray) -> None:
+        self.array = array
+
+    def write(self, index: Triple, box: VoxelBox, block: HostArray) -> None:
+        """Store one block."""
+        self.array[box.slices] = block
+
+
+def local_scheduler() -> bool:
+    """Whether tasks run in threads of this process."""
+    return get_scheduler() in (None, threaded_get)
+
+
+def gathered(array: da.Array) -> HostArray:
+    """The whole array in memory, each block written straight into its place; for threads of this process."""
+    out = np.empty(array.shape, array.dtype)
+    Sink(_Memory(out), tiling_of(array)).store(array, "computing")
+    return out

@@ -19,6 +19,7 @@ from voxelrock.geometry.axes import ZYX
 from voxelrock.geometry.grid import as_box
 from voxelrock.graph.arrays import cropped, lift, retiled, tiling_of
 from voxelrock.graph.identity import fingerprint
+from voxelrock.graph.sinks import gathered, local_scheduler
 from voxelrock.image import arithmetic, shaping
 from voxelrock.image.bridge import to_dataarray
 from voxelrock.image.metadata import Field, Phase, Phases, checked_phases
@@ -217,7 +218,9 @@ class VoxelImage(NDArrayOperatorsMixin):
 
     def compute(self, **keywords: Any) -> HostArray:
         """The voxels as a NumPy array; the whole image comes into memory."""
-        return self.data.compute(**keywords)
+        if keywords or not local_scheduler():
+            return self.data.compute(**keywords)
+        return gathered(self.data)
 
     def persist(self, **keywords: Any) -> VoxelImage:
         """The image with its blocks computed and kept in the memory of the workers."""

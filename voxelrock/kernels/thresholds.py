@@ -12,7 +12,7 @@ from voxelrock.typing import HostArray
 def otsu(counts: HostArray, values: HostArray) -> float:
     """Otsu's threshold: the value ``t`` whose classes ``v <= t`` and ``v > t`` differ most (the smallest such value).
 
-    Otsu 1979, doi:10.1109/TSMC.1979.4310076; equal to ``skimage.filters.threshold_otsu`` on the same histogram.
+    Otsu 1979, doi:10.1109/TSMC.1979.4310076. In float64; ``skimage.filters.threshold_otsu`` counts in float32 and can differ by a grey level.
 
     Raises
     ------

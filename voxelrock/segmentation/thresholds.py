@@ -156,7 +156,7 @@ def otsu_threshold(image: VoxelImage, /, *, where: Where = None, bins: int = 256
     Returns
     -------
     xarray.DataArray
-        A lazy number, equal to ``skimage.filters.threshold_otsu``.
+        A lazy number: the optimum in float64 (scikit-image counts in float32, and can be off by a grey level on large images).
 
     Raises
     ------
