@@ -118,6 +118,16 @@ def test_in_memory(voxels, layout):
     np.testing.assert_array_equal(doubled.compute(), array.astype(doubled.dtype) * 2)
 
 
+@pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
+@pytest.mark.parametrize("memory", [False, True])
+def test_chunks_of_zeros_are_stored_too(tmp_path, layout, memory):
+    found = vr.save(vr.zeros(shape=vr.ZYX(*SHAPE), dtype="u2"), MemoryStore() if memory else tmp_path / "rock.zarr", **layout)
+    assert not found.compute().any()
+    if not memory:
+        array = zarr.open_array(tmp_path / "rock.zarr", mode="r")
+        assert array.nchunks_initialized >= array.nchunks  # whole shards, where they reach beyond the image
+
+
 @pytest.mark.parametrize("layout", ["voxelrock", "zarr2", "rockverse"])
 @pytest.mark.parametrize("shape", [(0, 3, 4), (3, 0, 4), (0, 0, 0), (1, 1, 1)])
 def test_empty_axes_and_single_voxels(tmp_path, layout, shape):

@@ -77,7 +77,7 @@ class ZarrTarget:
             if (self.record.partial / name).exists():
                 encoded._store_dict[name] = default_buffer_prototype().buffer.from_bytes((self.record.partial / name).read_bytes())
         known = set(encoded._store_dict)
-        array = zarr.open_array(store=encoded, mode="r+", config={"write_empty_chunks": True})
+        array = zarr.open_array(store=encoded, mode="r+").with_config({"write_empty_chunks": True})
         array[box.slices] = block
         for key, buffer in encoded._store_dict.items():
             if key not in known:
