@@ -148,9 +148,12 @@ def _work_type(operator: str, operands: list[Any]) -> tuple[np.dtype[Any], bool]
         wide = [o for o in operands if isinstance(o, np.dtype)]
         return np.dtype("f8") if any(t.itemsize == 8 for t in wide) else np.dtype("f4"), False
     if any(_is_float(o) for o in operands) or operator in ("sqrt", "floor", "ceil", "rint") or operator in kernels.INEXACT:
-        if operator == "power" and not any(_is_float(o) for o in operands) and isinstance(operands[1], int) and operands[1] >= 0:
-            span = _power_span(_span(operands[0]), operands[1])
-            return _holding(span), False
+        if operator == "power" and not any(_is_float(o) for o in operands) and isinstance(operands[1], int) and 0 <= operands[1] < 64:
+            low, high = _power_span(_span(operands[0]), operands[1])
+            kind = _holding((low, high))
+            if np.iinfo(kind).min <= low and high <= np.iinfo(kind).max:
+                return kind, False
+            return np.dtype("f8"), False
         return np.result_type(*(float_type(o) for o in operands if isinstance(o, np.dtype))), False
     spans = [_span(o) for o in operands]
     spans.append(_result_span(operator, spans))  # the operands are converted too, so the type holds them as well as the result
