@@ -172,7 +172,7 @@ def _store(image: VoxelImage, record: Record, plan: layout.Layout, request: Requ
         data, scratch = staged(image.data, units, record.folder / "scratch", name)
         Sink(target, units, done).store(data, f"saving {name}")
     except KeyboardInterrupt as stop:
-        stop.add_note(f"{record.marked()} of {len(units)} blocks are safe in {record.partial}; save again with resume=True to go on")
+        stop.add_note(f"{record.marked()} of {len(units)} blocks are safe in {record.partial}; save again with resume=True (--resume) to go on")
         raise
     for item in scratch:
         item.remove()
