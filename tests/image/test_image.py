@@ -1,9 +1,11 @@
 import math
+from fractions import Fraction
 
 import dask
 import dask.array as da
 import numpy as np
 import pytest
+import scipy.ndimage as ndi
 import xarray as xr
 from dask.base import tokenize
 from hypothesis import given
@@ -161,7 +163,7 @@ def test_indexing_follows_the_grid():
 def test_bad_arrays_are_refused():
     with pytest.raises(ParameterError, match="three axes"):
         vr.from_array(np.zeros((2, 2, 2, 2)))
-    with pytest.raises(ParameterTypeError, match="booleans, integers or real numbers"):
+    with pytest.raises(ParameterTypeError, match="booleans, integers, float32 or float64"):
         vr.from_array(np.zeros((2, 2, 2), complex))
     assert vr.from_array(np.zeros((4, 5))).shape == (1, 4, 5)
 
@@ -269,3 +271,144 @@ def test_dask_arrays_are_taken_as_they_are():
     x = vr.from_array(da.ones((4, 6, 8), chunks=(2, 6, 3)))
     assert x.tiling.typical() == (2, 6, 3)
     assert float(vr.statistics.summary(x)["mean"]) == 1
+
+
+def test_paths_of_different_reach_to_one_image():
+    array = np.random.default_rng(0).integers(0, 60000, (24, 24, 24)).astype("u2")
+    base = stored(array, ((3,) * 8,) * 3)
+    quiet = vr.filters.median(base, radius_vx=1)
+    found = vr.filters.median(quiet, radius_vx=1) - vr.filters.gaussian(quiet.rechunk(24), sigma_vx=1.2)
+    q = ndi.median_filter(array, 3)
+    np.testing.assert_array_equal(found.compute(), ndi.median_filter(q, 3) - ndi.gaussian_filter(q, 1.2, output="f4"))
+
+
+def test_building_is_linear_in_depth():
+    x = vr.ones(shape=2, dtype="f4")
+    for _ in range(100):
+        x = x + x * 0.5
+    assert float(vr.statistics.summary(x)["max"]) == pytest.approx(1.5**100, rel=1e-4)
+
+
+def test_functions_are_told_apart():
+    def make(scale):
+        def field(z, y, x):
+            return scale * z + 0 * y + 0 * x
+
+        return field
+
+    first, second = (vr.from_function(make(s), shape=4, dtype="u1") for s in (1, 2))
+    assert (second - first).compute().max() == 3
+    found = vr.compute({"a": vr.statistics.summary(first)["max"], "b": vr.statistics.summary(second)["max"]})
+    assert (float(found["a"]), float(found["b"])) == (3, 6)
+
+
+@pytest.mark.parametrize(
+    ("grid", "change", "spacing", "origin", "unit"),
+    [
+        ({"spacing": "8 um"}, {"origin": "1 mm"}, 0.008, 1.0, "mm"),
+        ({"spacing": "0.008 mm", "origin": "1 mm"}, {"spacing": "8 um"}, 8.0, 1000.0, "um"),
+        ({}, {"spacing": "8 um"}, 8.0, 0.0, "um"),
+        ({}, {"unit": "um"}, 1.0, 0.0, "um"),
+        ({"spacing": "8 um"}, {"spacing": 4}, 4.0, 0.0, "um"),
+    ],
+)
+def test_a_new_grid_converts_what_stays(grid, change, spacing, origin, unit):
+    found = vr.zeros(shape=4).assign_grid(vr.VoxelGrid.of(shape=4, **grid)).assign_grid(**change).grid
+    assert found.unit == unit
+    assert found.spacing.x == pytest.approx(spacing)
+    assert found.origin.z == pytest.approx(origin)
+
+
+def test_a_unit_alone_is_unclear():
+    with pytest.raises(ParameterError, match="convert it with to_unit"):
+        vr.zeros(shape=4, spacing="8 um").assign_grid(unit="mm")
+
+
+@pytest.mark.parametrize(
+    ("source", "value", "target"), [("f4", 2.0**31, "i4"), ("f4", 2.0**32, "u4"), ("f8", 2.0**63, "i8"), ("f8", 2.0**64, "u8"), ("f8", 1e300, "f4")]
+)
+def test_the_edges_of_types(source, value, target):
+    x = image([value, 1], source)
+    with pytest.raises(DataError, match="do not fit"):
+        x.astype(target).compute()
+    clipped = x.astype(target, clip=True).compute().ravel()
+    assert clipped[1] == 1
+    assert clipped[0] > 0.99 * float(np.finfo(target).max if target == "f4" else np.iinfo(target).max)
+
+
+def test_wide_unsigned_integers_meet_negative_numbers():
+    x = image([2**63 + 5, 3], "u8")
+    assert flat(x > -1) == [True, True]
+    assert flat(x == -1) == [False, False]
+    assert flat(x - 1)[1] == 2
+    assert flat(x > image([-1, 5], "i8")) == [True, False]
+    assert flat(image([5], "i4") < 2**70) == [True]
+    with pytest.raises(ParameterTypeError, match="no integer type holds"):
+        _ = x & image([-1, 1], "i8")
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype"),
+    [
+        ([1e8 - 1, 1e8, 1e8 + 1], "f8"),
+        ([1e9 - 1e-3, 1e9 + 1e-3], "f8"),
+        ([2 * 10**9, 2 * 10**9 + 1], "i4"),
+        ([2**62, 2**62 + 3], "i8"),
+        ([1e150, -3e150], "f8"),
+        ([1e-150, 3e-150], "f8"),
+    ],
+)
+def test_the_standard_deviation_is_exact(values, dtype):
+    exact = [Fraction(v) for v in np.array(values, dtype).tolist()]
+    mean = sum(exact) / len(exact)
+    largest = max(abs(v - mean) for v in exact)
+    expected = math.sqrt(sum(((v - mean) / largest) ** 2 for v in exact) / len(exact)) * float(largest)
+    assert float(vr.statistics.summary(image(values, dtype))["std"]) == pytest.approx(expected, rel=1e-12)
+
+
+def test_bins_of_the_smallest_numbers():
+    assert vr.statistics.histogram(image([0, 5e-324, 1e-323]), bins=[0, 5e-324, 1e-323]).values.tolist() == [1, 2]
+
+
+@pytest.mark.parametrize("dtype", [">f8", ">f4", ">i4", ">u2", "f2", "longdouble"])
+def test_foreign_types_become_native(dtype):
+    array = np.arange(24).reshape(2, 3, 4).astype(dtype)
+    for x in (vr.from_array(array), vr.from_array(da.from_array(array, chunks=2))):
+        assert x.dtype.isnative
+        assert float(vr.statistics.quantile(x, q=0.5)) == 11.5
+        np.testing.assert_array_equal(vr.statistics.profile(x, axis="z"), [5.5, 17.5])
+        assert vr.filters.median(x, radius_vx=1).compute().shape == (2, 3, 4)
+
+
+def test_nodata_must_fit():
+    x = image([300, 5, 7], "u2", nodata=300)
+    with pytest.raises(ParameterError, match="does not fit in uint8"):
+        x.astype("u1", clip=True)
+    assert image([-9999.0, 1], "f4", nodata=-9999.0).astype("i4").nodata == -9999
+    with pytest.raises(ParameterError, match="different no-data values"):
+        x.where(x > 5, other=image([1, 2, 3], "u2", nodata=2))
+    with pytest.raises(ParameterTypeError, match="nodata is a number"):
+        x.assign(nodata="zero")
+
+
+def test_numpy_scalars_are_numbers():
+    x = image([1, 2], "u1")
+    assert (x + np.float32(2)).to_xarray().attrs["history"]
+    assert x.where(x > 1, other=np.float32(0.1)).dtype == np.float32
+
+
+def test_zero_length_chunks_and_empty_images():
+    array = np.random.default_rng(0).integers(0, 99, (12, 12, 12)).astype("u1")
+    for chunks in (((4, 0, 8), (12,), (12,)), ((12,), (12,), (0, 5, 7))):
+        x = vr.from_array(da.from_array(array, chunks=chunks))
+        np.testing.assert_array_equal(vr.filters.median(x, radius_vx=1).compute(), ndi.median_filter(array, 3))
+        assert float(vr.statistics.summary(x.astype("f4"))["max"]) == array.max()
+        assert int(vr.statistics.histogram(x).sum()) == array.size
+    empty = x[:0]
+    assert vr.filters.gaussian(empty, sigma_vx=1).compute().shape == (0, 12, 12)
+    assert x[:, :, 0:0:3].compute().shape == (12, 12, 0)
+
+
+def test_outside_stays_outside_when_pores_are_named():
+    labels = image([0, 1, 9, 9], "u1", phases={0: vr.Phase("solid", "solid"), 1: vr.Phase("pore", "pore"), 9: vr.Phase("air", "outside")})
+    assert float(vr.statistics.porosity(labels, pore=1)) == 0.5

@@ -64,7 +64,7 @@ def test_nan_outside_where_or_declared_is_no_error():
     [
         (lambda im: vr.filters.gaussian(im), ParameterError, r"give either sigma= \(a length in um, or text such as '8 um'\) or sigma_vx="),
         (lambda im: vr.filters.gaussian(im, sigma=1, sigma_vx=1), ParameterError, "give either sigma="),
-        (lambda im: vr.filters.gaussian(im, sigma=-1), ParameterError, "sigma is not negative; got -1"),
+        (lambda im: vr.filters.gaussian(im, sigma=-1), ParameterError, "sigma is finite and not negative; got -1"),
         (lambda im: vr.filters.uniform(im, size_vx=4), ParameterError, "odd number of voxels"),
         (lambda im: vr.filters.median(im, radius_vx=1, footprint="star"), ParameterError, "the footprint is 'cube' or 'ball'; got 'star'"),
         (lambda im: vr.segmentation.otsu(im, phase="grey"), ParameterError, "phase is 'dark' or 'bright'; got 'grey'"),

@@ -123,3 +123,53 @@ def test_regions_as_text(tmp_path):
 def test_bad_recipes(bad):
     with pytest.raises(ParameterError):
         Recipe(**bad)
+
+
+def test_a_store_of_somebody_else_is_left_alone(tmp_path):
+    vr.save(vr.ones(shape=8), tmp_path / "segmented.zarr")
+    with pytest.raises(ExistsError, match="holds an analysis already"):
+        analyze(vr.from_array(scan()), out=tmp_path)
+    assert vr.open(tmp_path / "segmented.zarr").compute().all()
+
+
+def test_a_run_that_was_stopped_goes_on_or_starts_anew(tmp_path, monkeypatch):
+    image = vr.from_array(scan())
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("voxelrock.workflow.analysis._measured", stop)
+        with pytest.raises(KeyboardInterrupt):
+            analyze(image, out=tmp_path)
+    assert (tmp_path / "recipe.toml").exists()
+    first = analyze(image, out=tmp_path)
+    other = analyze(image, out=tmp_path, recipe=Recipe(phase="bright"), overwrite=True)
+    assert float(first.results["porosity"]) + float(other.results["porosity"]) == pytest.approx(1)
+
+
+def test_voxels_without_data_are_outside(tmp_path):
+    array = scan()
+    array[:, :, :9] = 0
+    found = analyze(vr.from_array(array, nodata=0), out=tmp_path, recipe=Recipe(denoise="none"))
+    inside = array[:, :, 9:]
+    inside = inside[inside > 0]
+    assert float(found.results["porosity"]) == (inside <= threshold_otsu(inside)).mean()
+
+
+def test_labels_that_are_nowhere_are_an_error(tmp_path):
+    with pytest.raises(DataError, match="no voxel has the label 9"):
+        analyze(vr.from_array((scan() > 20000).astype("u1")), out=tmp_path, recipe=Recipe(pore=(9,)))
+
+
+def test_few_values_are_pointed_out(tmp_path):
+    said = []
+    analyze(vr.from_array((scan() > 20000).astype("u1")), out=tmp_path, say=said.append)
+    assert any("if it is segmented, name its pores" in text for text in said)
+
+
+def test_labels_with_roles_need_no_more(tmp_path):
+    labels = vr.from_array((scan() > 20000).astype("u1"), phases={0: vr.Phase("pore", "pore"), 1: vr.Phase("grain", "solid")})
+    assert float(analyze(labels, out=tmp_path).results["porosity"]) == (scan() <= 20000).mean()
+    solid = analyze(vr.from_array(scan() > 20000), out=tmp_path / "other", recipe=Recipe(pore=(0,)))
+    assert float(solid.results["porosity"]) == (scan() <= 20000).mean()

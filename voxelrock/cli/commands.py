@@ -188,6 +188,7 @@ def report(path: str, out: Path, overwrite: bool, **options: Any) -> None:
     if out.exists() and not overwrite:
         raise ExistsError(f"{out} exists; pass --overwrite or another --out")
     image = opened(path, **options)
+    out.absolute().parent.mkdir(parents=True, exist_ok=True)
     out.write_text(write_page(Path(path).name, image_sections(image)), encoding="utf-8")
     click.echo(f"report           {out.absolute()}")
 

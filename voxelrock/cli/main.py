@@ -43,7 +43,7 @@ class Commands(click.Group):
         """Run the command."""
         try:
             return super().invoke(context)
-        except (VoxelrockError, KeyboardInterrupt) as error:
+        except (VoxelrockError, OSError, KeyboardInterrupt) as error:
             if context.params.get("debug"):
                 raise
             for note in getattr(error, "__notes__", ()):

@@ -141,5 +141,8 @@ def median(image: VoxelImage, /, *, radius: Length = None, radius_vx: Any = None
     refuse_nodata(image, "median")
     if footprint not in ("cube", "ball"):
         raise ParameterError(f"the footprint is 'cube' or 'ball'; got {footprint!r}")
-    radii = tuple(math.floor(r + 1e-9) for r in physical_or_voxels(image, "radius", radius, radius_vx))
+    reach = physical_or_voxels(image, "radius", radius, radius_vx)
+    radii = tuple(math.floor(r + 1e-9) for r in reach)
+    if any(reach) and not any(radii):
+        raise ParameterError(f"a radius of {radius if radius_vx is None else radius_vx} is less than one voxel: it would change nothing")
     return image.with_data(_MEDIAN(image.data, radius=radii, footprint=footprint), phases=image.phases)

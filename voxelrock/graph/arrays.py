@@ -82,7 +82,7 @@ def source_of(array: da.Array) -> Source | None:
 def crop_box(box: VoxelBox, *, start: Triple, step: Triple) -> list[VoxelBox]:
     """The input of a box of a crop."""
     low = tuple(s + a * n for s, a, n in zip(start, box.start, step))
-    high = tuple(s + (b - 1) * n + 1 for s, b, n in zip(start, box.stop, step))
+    high = tuple(max(a, s + (b - 1) * n + 1) for a, s, b, n in zip(low, start, box.stop, step))
     return [VoxelBox(cast(Triple, low), cast(Triple, high))]
 
 

@@ -42,7 +42,7 @@ def predict(array: da.Array) -> Budget:
         roots, tiling, tree = (lift(array),), tiling_of(array), 0.0
     stand_alone = isinstance(roots[0], Blocks) and not isinstance(layer, ReductionLayer)
     inputs = Inputs("budget", roots)
-    borders = sum(2 * len(leaf.tiling) for leaf in inputs.blocks if inputs._shares_borders(leaf))
+    borders = sum(2 * len(leaf.tiling) for leaf in inputs.blocks if inputs.shares_borders(leaf))
     count = max(1, len(tiling))
     inner: Triple = tuple(n // 2 for n in tiling.blocks)  # type: ignore[assignment]
     box = tiling.box(inner)
@@ -69,8 +69,9 @@ def peak_bytes(wanted: list[tuple[Expression, VoxelBox]]) -> int:
         working = size
         if isinstance(node, Apply):
             inputs = sum(held[i.identity] for i in node.inputs)
-            padded = inputs if any(node.footprint.halo) else 0
-            working = size + padded + int(node.kernel.workspace * max(inputs, size))
+            wide = prod(n + 2 * h for n, h in zip(boxes[node.identity].shape, node.footprint.halo))
+            padded = sum(wide * i.dtype.itemsize for i in node.inputs) if any(node.footprint.halo) else 0
+            working = size + padded + int(node.kernel.workspace * max(inputs, padded, size))
         peak = max(peak, sum(held.values()) + working)
         for item in node.inputs:
             uses[item.identity] -= 1

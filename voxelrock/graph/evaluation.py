@@ -84,7 +84,9 @@ def _part(block: Block, box: VoxelBox, have: VoxelBox) -> Block:
 
 
 def _inputs(node: Apply, box: VoxelBox, boxes: dict[str, VoxelBox], done: dict[str, Block]) -> list[Block]:
-    found = []
+    found: list[Block] = []
+    if not box.size:
+        return found
     for item, need in zip(node.inputs, node.demand(box)):
         block = _part(done[item.identity], need, boxes[item.identity])
         if any(node.footprint.halo):
@@ -97,6 +99,8 @@ def _inputs(node: Apply, box: VoxelBox, boxes: dict[str, VoxelBox], done: dict[s
 
 
 def _apply(node: Apply, box: VoxelBox, inputs: list[Block], parameters: dict[str, Any], xp: Any) -> Block:
+    if not box.size:
+        return xp.empty(box.shape, dtype=getattr(xp, node.dtype.name))
     keywords = {name: parameters[v.identity] if isinstance(v, Value) else v for name, v in node.parameters}
     if node.located:
         keywords.update(start=box.start, shape=box.shape, xp=xp)

@@ -8,6 +8,7 @@ from typing import Any
 from dask.array.optimization import optimize
 from dask.base import get_scheduler, unpack_collections
 from dask.highlevelgraph import HighLevelGraph
+from dask.system import CPU_COUNT
 from dask.threaded import get as threaded_get
 
 from voxelrock import options
@@ -53,13 +54,16 @@ def execute(graph: Any, keys: list[Any], label: str) -> list[Any]:
         return list(schedule(tasks, keys))
 
 
-def schedule(tasks: Any, keys: list[Any]) -> Any:
-    """Hand tasks to the scheduler in force: the cluster of the current client, or ``options.workers`` threads."""
+def schedule(tasks: Any, keys: list[Any], *, waiting: int = 0) -> Any:
+    """Hand tasks to the scheduler in force: the cluster of the current client, or ``options.workers`` threads.
+
+    ``waiting`` threads come on top of one for each core, where tasks wait for the disk and would leave cores idle.
+    """
     get = get_scheduler()
     if get is not None:
         return get(dict(tasks), keys)
-    workers = options.get().workers
-    return threaded_get(dict(tasks), keys, **({"num_workers": workers} if workers else {}))
+    workers = options.get().workers or CPU_COUNT + waiting
+    return threaded_get(dict(tasks), keys, num_workers=workers)
 
 
 def _name(key: Hashable) -> str:

@@ -6,7 +6,7 @@ holds no task and no data.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -177,6 +177,20 @@ def required(wanted: list[tuple[Expression, VoxelBox]], *, halo: bool = True) ->
     return boxes
 
 
+def replaced(root: Expression, leaf_for: Mapping[str, Expression]) -> Expression:
+    """The expression with leaves replaced by identity; every node is made once."""
+    done: dict[str, Expression] = {}
+    for node in walk(root):
+        if node.identity in leaf_for:
+            done[node.identity] = leaf_for[node.identity]
+        elif isinstance(node, Apply):
+            inputs = tuple(done[i.identity] for i in node.inputs)
+            done[node.identity] = Apply(node.kernel, node.parameters, inputs, node.footprint, node.shape, node.dtype, node.located)
+        else:
+            done[node.identity] = node
+    return done[root.identity]
+
+
 def leaves(*roots: Expression) -> Iterator[Read | Blocks]:
     """The leaves below the roots, each once."""
     for node in walk(*roots):
@@ -190,24 +204,23 @@ def values(*roots: Expression) -> list[Value]:
     return list(found.values())
 
 
-def reach(root: Expression) -> dict[str, Triple | None]:
-    """How far from a box of the root each leaf is looked at, in voxels; None where a resampling lies between."""
-    found: dict[str, Triple | None] = {}
+def reach(*roots: Expression) -> dict[str, Triple | None]:
+    """How far from a box of the roots each node is looked at, in voxels; None where a resampling lies between.
 
-    def visit(node: Expression, far: Triple | None) -> None:
-        if not isinstance(node, Apply):
-            before = found.get(node.identity, far)
-            found[node.identity] = None if before is None or far is None else _largest(before, far)
-            return
-        if node.footprint.gather is not None and not node.footprint.rigid:
-            far = None
-        if far is not None:
-            a, b, c = (m + n for m, n in zip(far, node.footprint.halo))
-            far = (a, b, c)
-        for item in node.inputs:
-            visit(item, far)
-
-    visit(root, (0, 0, 0))
+    By identity, as :func:`required`: whatever serves several paths serves the farthest.
+    """
+    found: dict[str, Triple | None] = {root.identity: (0, 0, 0) for root in roots}
+    for node in reversed(walk(*roots)):
+        if isinstance(node, Apply):
+            far = found[node.identity]
+            if node.footprint.gather is not None and not node.footprint.rigid:
+                far = None
+            if far is not None:
+                a, b, c = (m + n for m, n in zip(far, node.footprint.halo))
+                far = (a, b, c)
+            for item in node.inputs:
+                before = found.get(item.identity, far)
+                found[item.identity] = None if before is None or far is None else _largest(before, far)
     return found
 
 

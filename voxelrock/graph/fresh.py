@@ -14,7 +14,7 @@ from dask._task_spec import Alias, DataNode, GraphNode, Task, convert_legacy_gra
 from dask.highlevelgraph import HighLevelGraph
 from dask.utils import ensure_dict
 
-from voxelrock.graph.expressions import Apply, Blocks, Expression, Value, leaves
+from voxelrock.graph.expressions import Blocks, Expression, Value, leaves, replaced
 from voxelrock.graph.identity import fingerprint
 
 
@@ -27,16 +27,7 @@ def fresh(expression: Expression, lazy: list[Value]) -> Expression:
     if not stale:
         return expression
     seed = fingerprint(*(v.identity for v in lazy))
-    return _replace(expression, {leaf.identity: _copy(leaf, seed) for leaf in stale})
-
-
-def _replace(node: Expression, renamed: dict[str, Blocks]) -> Expression:
-    if node.identity in renamed:
-        return renamed[node.identity]
-    if not isinstance(node, Apply):
-        return node
-    inputs = tuple(_replace(i, renamed) for i in node.inputs)
-    return Apply(node.kernel, node.parameters, inputs, node.footprint, node.shape, node.dtype, node.located)
+    return replaced(expression, {leaf.identity: _copy(leaf, seed) for leaf in stale})
 
 
 def _copy(leaf: Blocks, seed: str) -> Blocks:

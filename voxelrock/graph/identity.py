@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
@@ -61,11 +62,14 @@ def function_name(function: Any) -> str:
     Raises
     ------
     ParameterTypeError
-        It has none: a lambda, a nested function, a bound object.
+        It has none: a lambda, a nested or redefined function, a bound method, one of a notebook or script.
     """
-    name = getattr(function, "__qualname__", None)
+    name = getattr(function, "__qualname__", "<")
     module = getattr(function, "__module__", None)
-    if name is None or module is None or "<" in name:
+    found: Any = sys.modules.get(module) if module not in (None, "__main__") else None
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    if found is not function:
         raise ParameterTypeError(f"{function!r} has no importable name; define it at the top of a module, or give it a name=")
     return f"{module}.{name}"
 

@@ -77,24 +77,17 @@ class Inputs:
         self.name, self.roots = name, roots
         self.blocks = [leaf for leaf in leaves(*roots) if isinstance(leaf, Blocks)]
         self.values = list({v.identity: v for v in (*values(*roots), *extra)}.values())
-        self.halos = self._halos()
+        self.halos = reach(*roots)
 
-    def _halos(self) -> dict[str, Triple | None]:
-        found: dict[str, Triple | None] = {}
-        for root in self.roots:
-            for identity, far in reach(root).items():
-                before = found.get(identity, far)
-                found[identity] = None if far is None or before is None else tuple(map(max, far, before))  # type: ignore[assignment]
-        return found
-
-    def _shares_borders(self, leaf: Blocks) -> bool:
+    def shares_borders(self, leaf: Blocks) -> bool:
+        """Whether a block of this leaf needs its neighbours' borders."""
         halo = self.halos[leaf.identity]
         return halo is not None and any(h and n > 1 for h, n in zip(halo, leaf.tiling.blocks))
 
     def border_tasks(self) -> Iterator[Task]:
         """The copies of faces and edges."""
         for number, leaf in enumerate(self.blocks):
-            if self._shares_borders(leaf):
+            if self.shares_borders(leaf):
                 halo = self.halos[leaf.identity]
                 for index in leaf.tiling:
                     block = TaskRef((leaf.name, *index))
@@ -110,7 +103,7 @@ class Inputs:
         pieces: list[Piece] = []
         refs: list[TaskRef] = []
         for number, leaf in enumerate(self.blocks):
-            shared = self._shares_borders(leaf)
+            shared = self.shares_borders(leaf)
             home = core[leaf.identity] if shared else need[leaf.identity]
             for index in leaf.tiling.touched(need[leaf.identity]):
                 block = leaf.tiling.box(index)
@@ -167,6 +160,8 @@ def gather(roots: tuple[Expression, ...], box: VoxelBox, pieces: tuple[Piece, ..
     given: Given = {leaf.identity: (need[leaf.identity], np.empty(need[leaf.identity].shape, leaf.dtype)) for leaf in waited if not need[leaf.identity].size}
     for piece, data in zip(pieces, delivered):
         part, have = (data, piece.block) if not piece.side else (data[piece.side], _border_box(piece, data[piece.side].shape))
+        if piece.voxels not in have:
+            raise RuntimeError(f"the border {have} of a block does not hold {piece.voxels}")
         part = part[piece.voxels.within(have).slices]
         whole = need[piece.leaf]
         if piece.voxels == whole:

@@ -23,7 +23,7 @@ from voxelrock import options
 from voxelrock.errors import StorageError, VoxelrockError
 from voxelrock.geometry import Tiling, VoxelBox
 from voxelrock.graph.arrays import from_source, lift, tiling_of, to_array
-from voxelrock.graph.expressions import Apply, Expression, Read, leaves
+from voxelrock.graph.expressions import Read, leaves, replaced
 from voxelrock.graph.identity import fingerprint
 from voxelrock.graph.sinks import Sink
 from voxelrock.graph.sources import is_paged
@@ -167,13 +167,4 @@ def staged(array: da.Array, units: Tiling, folder: Path, label: str) -> tuple[da
             made[leaf.identity] = scratch
     if not made:
         return array, []
-    return to_array(_replace(lift(array), made), tiling_of(array)), list(made.values())
-
-
-def _replace(node: Expression, made: dict[str, Scratch]) -> Expression:
-    if isinstance(node, Read):
-        return Read(made[node.identity]) if node.identity in made else node
-    if not isinstance(node, Apply):
-        return node
-    inputs = tuple(_replace(i, made) for i in node.inputs)
-    return Apply(node.kernel, node.parameters, inputs, node.footprint, node.shape, node.dtype, node.located)
+    return to_array(replaced(lift(array), {identity: Read(item) for identity, item in made.items()}), tiling_of(array)), list(made.values())

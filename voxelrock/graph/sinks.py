@@ -22,6 +22,8 @@ from voxelrock.graph.layers import BlockLayer
 from voxelrock.kernels.backend import to_host
 from voxelrock.typing import Block, HostArray, Triple
 
+_WAITING = 2
+
 
 class Target(Protocol):
     """Where boxes are written. Picklable; ``write`` is called once for each unit of the tiling, by one task each."""
@@ -68,7 +70,7 @@ class Sink:
         graph, keys = self.graph(array)
         if keys:
             with progress.bar(len(keys), label):
-                schedule(optimize(graph, keys), keys)
+                schedule(optimize(graph, keys), keys, waiting=_WAITING)
 
 
 class _Memory:

@@ -53,6 +53,14 @@ def is_paged(source: Source) -> bool:
     return bool(getattr(source, "paged", False))
 
 
+def as_voxels(source: Source) -> Source:
+    """The source with its floats in float32 or float64, the ones that images hold."""
+    dtype = np.dtype(source.dtype)
+    if dtype.kind != "f" or dtype.itemsize in (4, 8):
+        return source
+    return Cast(source, "<f4" if dtype.itemsize < 4 else "<f8")
+
+
 @dataclass(frozen=True)
 class Cropped:
     """A box of another source."""

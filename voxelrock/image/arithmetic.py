@@ -89,6 +89,8 @@ def _logical(operator: str, arrays: list[da.Array], scalars: tuple[Number | None
             raise ParameterTypeError(f"numpy.{operator} takes masks and integers; got {', '.join(map(str, (*types, *(s for s in scalars if s is not None))))}")
         numbers = [np.min_scalar_type(s) for s in scalars if s is not None]
         work = np.result_type(*types, *numbers)
+        if work.kind == "f":
+            raise ParameterTypeError(f"numpy.{operator}: no integer type holds all of {', '.join(map(str, (*types, *numbers)))}")
     else:
         work = _comparable([*types, *(s for s in scalars if s is not None)])
     result = _LOGICAL(*arrays, operator=operator, scalars=scalars, work=work.name)
@@ -105,7 +107,7 @@ def _comparable(operands: list[Any]) -> np.dtype[Any]:
     if floats:
         return np.dtype("f8") if any(isinstance(o, float) for o in floats) else np.result_type(*(float_type(_type(o)) for o in operands))
     spans = [_span(o) for o in operands]
-    return _holding((min(s[0] for s in spans), max(s[1] for s in spans)))
+    return _holding_or_float((min(s[0] for s in spans), max(s[1] for s in spans)))
 
 
 def _is_float(operand: Any) -> bool:
@@ -142,6 +144,17 @@ def _holding(span: Interval) -> np.dtype[Any]:
     return np.dtype("u8") if low >= 0 else np.dtype("i8")
 
 
+def _within(kind: np.dtype[Any], span: Interval) -> bool:
+    info = np.iinfo(kind)
+    return bool(info.min <= span[0] and span[1] <= info.max)
+
+
+def _holding_or_float(span: Interval) -> np.dtype[Any]:
+    """The smallest integer type with the range, float64 where none has it."""
+    kind = _holding(span)
+    return kind if _within(kind, span) else np.dtype("f8")
+
+
 def _work_type(operator: str, operands: list[Any]) -> tuple[np.dtype[Any], bool]:
     """The type to work in, and whether values could leave it (only 64-bit integers can)."""
     if operator == "true_divide":
@@ -149,18 +162,18 @@ def _work_type(operator: str, operands: list[Any]) -> tuple[np.dtype[Any], bool]
         return np.dtype("f8") if any(t.itemsize == 8 for t in wide) else np.dtype("f4"), False
     if any(_is_float(o) for o in operands) or operator in ("sqrt", "floor", "ceil", "rint") or operator in kernels.INEXACT:
         if operator == "power" and not any(_is_float(o) for o in operands) and isinstance(operands[1], int) and 0 <= operands[1] < 64:
-            low, high = _power_span(_span(operands[0]), operands[1])
-            kind = _holding((low, high))
-            if np.iinfo(kind).min <= low and high <= np.iinfo(kind).max:
-                return kind, False
-            return np.dtype("f8"), False
+            return _holding_or_float(_power_span(_span(operands[0]), operands[1])), False
         return np.result_type(*(float_type(o) for o in operands if isinstance(o, np.dtype))), False
     spans = [_span(o) for o in operands]
     spans.append(_result_span(operator, spans))  # the operands are converted too, so the type holds them as well as the result
+    own = _holding((min(s[0] for s in spans[:-1]), max(s[1] for s in spans[:-1])))
+    if not _within(own, (min(s[0] for s in spans[:-1]), max(s[1] for s in spans[:-1]))):
+        return np.dtype("f8"), False  # no integer type holds both operands
     low, high = min(s[0] for s in spans), max(s[1] for s in spans)
     kind = _holding((low, high))
-    info = np.iinfo(kind)
-    return kind, not info.min <= low <= high <= info.max
+    if _within(kind, (low, high)) or np.iinfo(kind).min <= np.iinfo(own).min:
+        return kind, not _within(kind, (low, high))
+    return np.dtype("f8"), False
 
 
 def _power_span(base: Interval, exponent: int) -> Interval:

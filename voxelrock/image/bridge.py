@@ -132,7 +132,7 @@ def _steps(array: xr.DataArray, axis: str) -> tuple[float | None, float]:
     if axis not in array.coords:
         return 1.0 if array.sizes[axis] > 1 else None, 0.0
     index = array.xindexes.get(axis)
-    if isinstance(index, GridIndex):
+    if isinstance(index, GridIndex) and float(index.step) > 0:
         return float(index.step), float(index.start)
     values = np.asarray(array[axis].values, dtype=float)
     if len(values) < 2:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -169,14 +170,22 @@ def from_array(array: Any, /, *, spacing: Any = None, origin: Any = None, unit: 
 
 def _blocks(array: Any, block: Any) -> da.Array:
     if isinstance(array, da.Array):
-        data = array if array.ndim == 3 else array[None]
+        data = _native(array if array.ndim == 3 else array[None])
         return data if block is None else data.rechunk(tuple(ZYX.of(block)))
     if isinstance(array, np.ndarray):
-        native = array.astype(array.dtype.newbyteorder("="), copy=False)
+        native = _native(array)
         whole = native if native.ndim == 3 else native[None]
         return _in_memory(whole, Tiling.compute(whole.shape) if block is None else Tiling.regular(whole.shape, ZYX.of(block)))
     data = da.from_array(array, chunks=Tiling.compute(array.shape).chunks if len(array.shape) == 3 else "auto")
-    return data if data.ndim == 3 else data[None]
+    return _native(data if data.ndim == 3 else data[None])
+
+
+def _native(array: Any) -> Any:
+    """An array in native byte order, and in float32 or float64 where it has another float."""
+    dtype = np.dtype(array.dtype)
+    if dtype.kind == "f" and dtype.itemsize not in (4, 8):
+        return array.astype("f4" if dtype.itemsize < 4 else "f8")
+    return array if dtype.isnative else array.astype(dtype.newbyteorder("="))
 
 
 def _in_memory(array: HostArray, tiling: Tiling) -> da.Array:
@@ -195,7 +204,8 @@ def from_function(
     function
         Runs on the workers; importable there, or picklable.
     name
-        Names what the function computes. A lambda or a nested function needs one for a save to be resumable, as its code is no identity.
+        Names what the function computes. A function that cannot be imported by name (a lambda, one of a notebook) needs one for a save to
+        be resumable, as its code is no identity: without it, every call of ``from_function`` makes another image.
     shape, dtype, spacing, block, metadata
         As in :func:`full`.
 
@@ -212,20 +222,21 @@ def from_function(
 
 
 class Named:
-    """A user's function with an identity: its importable name, the name given, or the address (good for one process only)."""
+    """A user's function with an identity: the name given, its importable name, or one that no other function ever has."""
 
     def __init__(self, function: Callable[..., Any], name: str | None) -> None:
         self.function, self.name = function, name
+        self.own = uuid.uuid4().hex
 
     @property
     def identity(self) -> str:
-        """The name given, else the importable one, else one for this process."""
+        """The name given, else the importable one, else one of its own."""
         if self.name is not None:
             return f"function {self.name}"
         try:
             return f"function {function_name(self.function)}"
         except ParameterTypeError:
-            return f"unnamed function {id(self.function)}"
+            return f"unnamed function {self.own}"
 
     def __call__(self, *indices: HostArray) -> Any:
         return self.function(*indices)

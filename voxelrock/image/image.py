@@ -64,8 +64,8 @@ class VoxelImage(NDArrayOperatorsMixin):
     def __post_init__(self) -> None:
         if self.data.ndim != 3:
             raise ParameterError(f"a voxel image has three axes (z, y, x); got an array of {self.data.ndim}")
-        if self.data.dtype.kind not in "biuf":
-            raise ParameterTypeError(f"voxels are booleans, integers or real numbers; got {self.data.dtype}")
+        if self.data.dtype.kind not in "biuf" or (self.data.dtype.kind == "f" and self.data.dtype.itemsize not in (4, 8)):
+            raise ParameterTypeError(f"voxels are booleans, integers, float32 or float64; got {self.data.dtype}")
         if tuple(self.data.shape) != tuple(self.grid.shape):
             raise ParameterError(f"the array has shape {self.data.shape}, its grid {tuple(self.grid.shape)}")
         object.__setattr__(self, "phases", checked_phases(self.phases))
@@ -124,17 +124,20 @@ class VoxelImage(NDArrayOperatorsMixin):
         changes: dict[str, Any] = {} if field is None else {"field": field}
         if phases is not None:
             changes["phases"] = phases
-        if not isinstance(nodata, str):
+        if nodata != "keep":
+            if isinstance(nodata, str):
+                raise ParameterTypeError(f"nodata is a number, NaN or None; got {nodata!r}")
             changes["nodata"] = None if nodata is None else float(nodata) if self.dtype.kind == "f" else int(nodata)
         return replace(self, **changes)
 
     def assign_grid(self, grid: VoxelGrid | None = None, *, spacing: Any = None, origin: Any = None, unit: str | None = None) -> VoxelImage:
-        """The same voxels on another grid of the same shape: a whole one, or another spacing, origin or unit."""
+        """The same voxels on another grid of the same shape: a whole one, or this one with another spacing or origin.
+
+        What is not given stays where it is, converted to the unit that the new lengths name. ``unit`` alone gives a scale to a grid in
+        voxels; to convert a physical one there is ``to_unit``.
+        """
         if grid is None:
-            same_unit = unit or self.grid.unit
-            named = VoxelGrid.of(shape=self.shape, spacing=spacing, origin=origin, unit=unit)
-            unit = named.unit if unit or (named.unit != "voxel") else same_unit
-            grid = VoxelGrid.of(shape=self.shape, spacing=spacing or self.grid.spacing, origin=origin or self.grid.origin, unit=unit)
+            grid = shaping.changed_grid(self.grid, spacing, origin, unit)
         return replace(self, grid=grid)
 
     def to_unit(self, unit: str) -> VoxelImage:
@@ -147,7 +150,7 @@ class VoxelImage(NDArrayOperatorsMixin):
         Floats become integers by rounding to the nearest, ties to even. Halo 0; memory: up to three blocks.
         """
         target = np.dtype(dtype)
-        if self.nodata is not None and not np.can_cast(np.min_scalar_type(self.nodata), target, "same_kind"):
+        if self.nodata is not None and not shaping.fits(self.nodata, target):
             raise ParameterError(f"the no-data value {self.nodata} does not fit in {target}; replace it first: image.where(image.valid, other=…)")
         return self.with_data(shaping.astype(self.data, target, clip))
 
@@ -156,6 +159,8 @@ class VoxelImage(NDArrayOperatorsMixin):
         chosen = self.restriction(condition)
         if isinstance(other, VoxelImage):
             self.same_grid(other)
+            if other.nodata is not None and not shaping.same_nodata(self.nodata, other.nodata):
+                raise ParameterError(f"the images have different no-data values ({self.nodata} and {other.nodata}); give them one with assign(nodata=…)")
             return self.with_data(shaping.choose(self.data, chosen, other.data))
         return self.with_data(shaping.choose(self.data, chosen, other))
 
@@ -264,7 +269,7 @@ class VoxelImage(NDArrayOperatorsMixin):
         arrays = [o.data if isinstance(o, VoxelImage) else o for o in operands]
         missing = [o.nodata if isinstance(o, VoxelImage) else None for o in operands]
         data, nodata = arithmetic.combine(operator, arrays, missing)
-        plain = [{"image": o.fingerprint[:12]} if isinstance(o, VoxelImage) else o for o in operands]
+        plain = [{"image": o.fingerprint[:12]} if isinstance(o, VoxelImage) else getattr(o, "item", lambda o=o: o)() for o in operands]
         return images[0].with_data(data, nodata=nodata, phases={}).recorded(f"numpy.{operator}", {"operands": plain}, before=images[0])
 
     def __bool__(self) -> bool:

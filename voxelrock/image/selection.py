@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import dask.array as da
@@ -45,6 +46,6 @@ def physical_or_voxels(image: VoxelImage, name: str, length: Any, voxels: Any) -
     else:
         parts = image.grid.to_voxels(length)
     a, b, c = (float(p) for p in parts)
-    if min(a, b, c) < 0:
-        raise ParameterError(f"{name} is not negative; got {length if voxels is None else voxels}")
+    if not all(math.isfinite(p) and p >= 0 for p in (a, b, c)):
+        raise ParameterError(f"{name} is finite and not negative; got {length if voxels is None else voxels}")
     return a, b, c

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import dask.array as da
@@ -12,6 +13,7 @@ import numpy as np
 from voxelrock.errors import ParameterError, ParameterTypeError
 from voxelrock.geometry import Box, Region, Tiling, VoxelBox, VoxelGrid
 from voxelrock.geometry.axes import ZYX
+from voxelrock.geometry.units import VOXEL
 from voxelrock.graph.patterns import Gather, Generate, Pointwise, boolean
 from voxelrock.image.arithmetic import float_type
 from voxelrock.kernels import coarsening, selection
@@ -82,6 +84,42 @@ def region_of(where: Region | Mapping[str, Any]) -> Region:
     return Box(low=low, high=high)
 
 
+def changed_grid(grid: VoxelGrid, spacing: Any, origin: Any, unit: str | None) -> VoxelGrid:
+    """A grid with another spacing, origin or unit; what is not given stays where it is, converted.
+
+    Raises
+    ------
+    ParameterError
+        Only a unit is given, for a grid that has a physical one.
+    """
+    if spacing is None and origin is None:
+        if unit is None or grid.unit == VOXEL:
+            return replace(grid, unit=unit or grid.unit)
+        raise ParameterError(f"unit= alone is unclear for a grid in {grid.unit}: convert it with to_unit({unit!r}), or give the spacing")
+    named = VoxelGrid.of(shape=grid.shape, spacing=spacing, origin=origin, unit=unit)
+    target = named.unit if named.unit != VOXEL else grid.unit
+    if grid.unit == VOXEL:
+        steps = named.spacing if spacing is not None else grid.spacing
+        start = ZYX(*(o / old * new for o, old, new in zip(grid.origin, grid.spacing, steps)))
+        return VoxelGrid.of(shape=grid.shape, spacing=steps, origin=start if origin is None else origin, unit=target)
+    before = grid.to_unit(target)
+    return VoxelGrid.of(shape=grid.shape, spacing=spacing or before.spacing, origin=before.origin if origin is None else origin, unit=target)
+
+
+def fits(value: float, dtype: np.dtype[Any]) -> bool:
+    """Whether a type holds a value as it is."""
+    if math.isnan(value):
+        return dtype.kind == "f"
+    if dtype.kind == "f":
+        return True
+    return float(value).is_integer() and (dtype.kind != "b" and np.iinfo(dtype).min <= value <= np.iinfo(dtype).max)
+
+
+def same_nodata(first: float | None, second: float | None) -> bool:
+    """Whether two no-data values are one; NaN is NaN."""
+    return first == second or (first is not None and second is not None and math.isnan(first) and math.isnan(second))
+
+
 def astype(array: da.Array, dtype: np.dtype[Any], clip: bool) -> da.Array:
     """Another type, never wrapped; the array itself where it has the type."""
     if dtype.kind not in "biuf":
@@ -98,8 +136,9 @@ def choose(array: da.Array, condition: da.Array, other: Any) -> da.Array:
     """The array where the condition holds, another array or a number elsewhere, in a type that holds both."""
     if isinstance(other, da.Array):
         return _CHOSEN_IMAGE(array, condition, other, dtype=np.result_type(array.dtype, other.dtype).name)
-    fits = array.dtype.kind == "f" or (not isinstance(other, float) and np.can_cast(np.min_scalar_type(other), array.dtype, "safe"))
-    dtype = array.dtype if fits else float_type(array.dtype) if isinstance(other, float) else np.result_type(array.dtype, np.min_scalar_type(other))
+    other = other.item() if isinstance(other, np.generic) else other
+    holds = array.dtype.kind == "f" or (not isinstance(other, float) and np.can_cast(np.min_scalar_type(other), array.dtype, "safe"))
+    dtype = array.dtype if holds else float_type(array.dtype) if isinstance(other, float) else np.result_type(array.dtype, np.min_scalar_type(other))
     return _CHOSEN(array, condition, other=other, dtype=dtype.name)
 
 

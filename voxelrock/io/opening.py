@@ -8,6 +8,7 @@ from typing import Any
 from voxelrock.errors import MissingFileError, ParameterError
 from voxelrock.geometry import ZYX, Tiling, VoxelGrid
 from voxelrock.graph.arrays import from_source
+from voxelrock.graph.sources import as_voxels
 from voxelrock.image import Field, VoxelImage
 from voxelrock.image.operations import record
 from voxelrock.io.formats import ReadOptions, Scan
@@ -83,7 +84,7 @@ def _from_path(place: Path, path: str, options: ReadOptions) -> VoxelImage:
 
 def from_scan(scan: Scan, name: str) -> VoxelImage:
     """The image that a file holds."""
-    source = scan.source
+    source = as_voxels(scan.source)
     grid = VoxelGrid(ZYX(*source.shape), scan.spacing or ZYX(1.0, 1.0, 1.0), scan.origin or ZYX(0.0, 0.0, 0.0), scan.unit or "voxel")
     if scan.paged:
         page = max(1, source.shape[1] * source.shape[2] * source.dtype.itemsize)

@@ -5,6 +5,7 @@ Kernels take a block and, optionally, a mask of the same shape (True = counted),
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -93,7 +94,7 @@ def _value_counts_host(block: HostArray, /, *mask: HostArray, low: int, size: in
 
 def _rows(block: HostArray) -> HostArray:
     """The block as rows along x; a copy only where its memory is no plain (z, y) stack of rows."""
-    return np.ascontiguousarray(block).reshape(-1, block.shape[-1])
+    return np.ascontiguousarray(block).reshape(math.prod(block.shape[:-1]), block.shape[-1])
 
 
 @kernel(cost=6.0, workspace=8.0)
@@ -121,6 +122,8 @@ def _count_bins(rows: HostArray, masks: HostArray, masked: bool, edges: HostArra
     bins = table.size
     low, high = edges[0], edges[bins]
     scale = bins / (high - low) if high > low else 0.0
+    if not np.isfinite(scale):
+        scale = 0.0
     bad = 0
     for r in range(rows.shape[0]):
         for i in range(rows.shape[1]):
@@ -131,7 +134,7 @@ def _count_bins(rows: HostArray, masks: HostArray, masked: bool, edges: HostArra
                 bad += 1
             if not (v >= low and v <= high):
                 continue
-            n = min(int((v - low) * scale), bins - 1)  # a guess, exact for even bins up to rounding
+            n = max(0, min(int((v - low) * scale), bins - 1))  # a guess, exact for even bins up to rounding
             while v < edges[n]:
                 n -= 1
             while n < bins - 1 and v >= edges[n + 1]:

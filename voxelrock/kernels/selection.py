@@ -151,25 +151,40 @@ def converted(block: Block, /, *, dtype: str, clip: bool) -> Block:
     target = getattr(xp, dtype)
     if xp.isdtype(target, "bool"):
         return block != 0
-    if not xp.isdtype(target, "integral") or xp.isdtype(block.dtype, "bool"):
+    if xp.isdtype(block.dtype, "bool"):
         return xp.astype(block, target)
+    if not xp.isdtype(target, "integral"):
+        return _to_float(xp, block, target, dtype, clip)
     low, high = int(xp.iinfo(target).min), int(xp.iinfo(target).max)
-    if not xp.isdtype(block.dtype, "integral"):
-        block = xp.round(block)
-        if bool(xp.any(xp.isnan(block))):
-            raise DataError(f"NaN cannot be converted to {dtype}")
-    else:
+    most: float
+    if xp.isdtype(block.dtype, "integral"):
         info = xp.iinfo(block.dtype)
         if low <= info.min and info.max <= high:
             return xp.astype(block, target)
-        low, high = max(low, int(info.min)), min(high, int(info.max))
+        least, most = max(low, int(info.min)), min(high, int(info.max))
+    else:
+        block = xp.round(block)
+        if bool(xp.any(xp.isnan(block))):
+            raise DataError(f"NaN cannot be converted to {dtype}")
+        least, most = low, _fitting(block, high)  # compared in the float's own type, which may round the limit up
     smallest, largest = xp.min(block), xp.max(block)
-    if bool(smallest < low) or bool(largest > high):
+    if bool(smallest < least) or bool(largest > most):
         if not clip:
-            raise DataError(
-                f"values from {float(smallest):g} to {float(largest):g} do not fit in {dtype} ({low} to {high}); use astype(..., clip=True) to clip them"
-            )
-        block = xp.clip(block, low, _fitting(block, high))
+            span = f"values from {float(smallest):g} to {float(largest):g}"
+            raise DataError(f"{span} do not fit in {dtype} ({low} to {high}); use astype(..., clip=True) to clip them")
+        block = xp.clip(block, least, most)
+    return xp.astype(block, target)
+
+
+def _to_float(xp: Any, block: Block, target: Any, dtype: str, clip: bool) -> Block:
+    if not xp.isdtype(block.dtype, "real floating") or xp.finfo(block.dtype).max <= xp.finfo(target).max:
+        return xp.astype(block, target)
+    most = float(xp.finfo(target).max)
+    beyond = xp.isfinite(block) & (xp.abs(block) > most)
+    if bool(xp.any(beyond)):
+        if not clip:
+            raise DataError(f"values beyond {most:g} do not fit in {dtype}; use astype(..., clip=True) to clip them")
+        block = xp.where(beyond, xp.sign(block) * most, block)
     return xp.astype(block, target)
 
 

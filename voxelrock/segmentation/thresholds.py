@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -78,9 +79,12 @@ def threshold(image: VoxelImage, /, *, low: Any = None, high: Any = None, where:
     """
     if low is None and high is None:
         raise ParameterError("give low=, high= or both")
-    if isinstance(low, int | float) and isinstance(high, int | float) and low > high:
+    first, last = _lazy(low), _lazy(high)
+    if any(isinstance(bound, float) and math.isnan(bound) for bound in (first, last)):
+        raise ParameterError("a bound is a number; got NaN")
+    if isinstance(first, int | float) and isinstance(last, int | float) and first > last:
         raise ParameterError(f"low is not above high; got {low} and {high}")
-    return _inside(_WITHIN(image.data, low=_lazy(low), high=_lazy(high)), image, where)
+    return _inside(_WITHIN(image.data, low=first, high=last), image, where)
 
 
 def _lazy(bound: Any) -> Any:

@@ -198,7 +198,7 @@ def quantiles_of_counts(table: HostArray, *, fractions: tuple[float, ...], low: 
 def summary(image: VoxelImage, /, *, where: Where = None) -> xr.Dataset:
     """Count, minimum, maximum, mean and standard deviation, in one reading.
 
-    Sums are exact (see :mod:`voxelrock.kernels.exactsum`), so that no chunking can matter; the squares are float64 products. The
+    Sums and sums of squares are exact (see :mod:`voxelrock.kernels.exactsum`), so that no chunking can matter and nothing cancels. The
     standard deviation is the population's.
 
     Parameters
@@ -253,8 +253,8 @@ def add_moments(partials: list[list[int]]) -> list[int]:
 def _spread(count: int, first: int, second: int) -> tuple[float, float]:
     """Mean and standard deviation from exact sums, each rounded once before the root."""
     mean = exactsum.to_float(first, count)
-    variance = (second * count << exactsum.UNIT) - first * first
-    return mean, math.sqrt(max(0, variance) / (count * count << 2 * exactsum.UNIT))
+    variance = second * count - (first * first << (exactsum.SQUARE_UNIT - 2 * exactsum.UNIT))
+    return mean, math.sqrt(max(0, variance) / (count * count << exactsum.SQUARE_UNIT))
 
 
 def summary_of_moments(partial: list[int]) -> HostArray:
@@ -284,5 +284,5 @@ def summary_of_counts(table: HostArray, *, low: int) -> HostArray:
     pairs = [(int(table[p]), int(p) + low) for p in places]
     count = sum(n for n, _ in pairs)
     first, second = sum(n * v for n, v in pairs), sum(n * v * v for n, v in pairs)
-    mean, spread = _spread(count, first << exactsum.UNIT, second << exactsum.UNIT)
+    mean, spread = _spread(count, first << exactsum.UNIT, second << exactsum.SQUARE_UNIT)
     return np.array([count, pairs[0][1], pairs[-1][1], mean, spread])

@@ -90,7 +90,8 @@ def _roles(image: VoxelImage, pore: Labels) -> tuple[tuple[int, ...], tuple[int,
         return (1,), (), [], "pores (True)"
     if pore is not None:
         inside = _labels(pore)
-        return inside, (), [], f"labels {', '.join(map(str, inside))}"
+        outside = tuple(k for k, p in image.phases.items() if p.role == "outside" and k not in inside)
+        return inside, outside, [], f"labels {', '.join(map(str, inside))}"
     if not image.phases:
         raise ParameterError("these labels have no roles: name the pores with pore=, or assign phases: image.assign(phases={0: vr.Phase('pore', 'pore'), …})")
     inside = tuple(k for k, p in image.phases.items() if p.role in ("pore", "fluid"))

@@ -14,7 +14,7 @@ from zarr.storage import LocalStore
 from voxelrock.errors import FormatError, MissingFileError, ParameterError, UnfinishedError
 from voxelrock.geometry import Tiling
 from voxelrock.graph.arrays import from_source
-from voxelrock.graph.sources import Permuted, Source
+from voxelrock.graph.sources import Permuted, Source, as_voxels
 from voxelrock.image import VoxelImage
 from voxelrock.storage import attributes, foreign, layout
 from voxelrock.storage.records import Record, partial_path
@@ -143,7 +143,7 @@ def _image(array: zarr.Array[Any], location: str) -> VoxelImage:
     except (KeyError, TypeError, ValueError) as error:
         raise FormatError(f"{place} has attributes that cannot be used ({type(error).__name__}: {error}); restore its metadata from a copy") from error
     tiling = Tiling.regular(source.shape, layout.block_of(source.shape, unit))
-    return VoxelImage(from_source(source, tiling), **fields)
+    return VoxelImage(from_source(as_voxels(source), tiling), **fields)
 
 
 def inspect_store(place: str | Path) -> Json:

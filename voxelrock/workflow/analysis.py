@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,7 +14,7 @@ from typing import Any
 import xarray as xr
 
 from voxelrock import filters, segmentation, statistics
-from voxelrock.errors import ExistsError, ParameterError
+from voxelrock.errors import DataError, ExistsError
 from voxelrock.graph.execution import compute
 from voxelrock.image import Phase, VoxelImage
 from voxelrock.io.saving import save
@@ -31,6 +30,7 @@ _PHASES = {
     PORE: Phase("pore", "pore", "#e4572e"),
     OUTSIDE: Phase("outside", "outside", "#e8ecef"),
 }
+_FEW = 8
 FILES = ("report.html", "results.json", "recipe.toml", "segmented.zarr")
 
 
@@ -109,18 +109,20 @@ def analyze(image: VoxelImage, /, *, out: str | Path, recipe: Recipe | None = No
     0.5
     """
     steps = recipe or Recipe()
-    if image.dtype.kind == "b" and steps.pore is None:
-        steps = replace(steps, pore=(1,))
+    steps = replace(steps, pore=_pores_known(image)) if steps.pore is None else steps
     folder = Path(out).absolute()
     _check_folder(folder, overwrite)
     clock = Clock()
-    region = parse_region(steps.roi, image)
+    region = _with_data(image, parse_region(steps.roi, image))
     say(f"{image.grid}, {image.dtype}; region of interest: {steps.roi}")
+    folder.mkdir(parents=True, exist_ok=True)
+    tables = {"voxelrock": versions(), "input": _input(image, source), "recipe": steps.to_json()}
+    (folder / "recipe.toml").write_text(to_toml(tables))
     pores, facts = _segmented(image, steps, region, clock, say)
     labels = _labels(pores, region)
     say("segmenting")
     with clock("segmenting and storing"):
-        stored = save(labels, folder / "segmented.zarr", overwrite=overwrite, resume=_unfinished(folder))
+        stored = save(labels, folder / "segmented.zarr", overwrite=True, resume=_unfinished(folder) and not overwrite)
     say("measuring")
     with clock("measuring"):
         results = _measured(image, stored, region if steps.pore is None else None, steps)
@@ -128,9 +130,18 @@ def analyze(image: VoxelImage, /, *, out: str | Path, recipe: Recipe | None = No
     if "histogram" in facts:
         results = results.assign(histogram=facts["histogram"])
     found = Analysis(image, stored, results, steps, folder, clock.seconds)
+    _warn(results, steps, say)
     say("writing the report")
     _write(found, source)
     return found
+
+
+def _warn(results: xr.Dataset, steps: Recipe, say: Callable[[str], None]) -> None:
+    """Say what a user should know before trusting the numbers; refuse labels that are nowhere."""
+    if steps.pore is not None and float(results["porosity"]) == 0:
+        raise DataError(f"no voxel has the label {', '.join(map(str, steps.pore))}: name the pores that the image holds with pore= (--pore)")
+    if "histogram" in results and int((results["histogram"] > 0).sum()) <= _FEW:
+        say("the image has few different values: if it is segmented, name its pores with pore= (--pore)")
 
 
 class Clock:
@@ -147,13 +158,28 @@ class Clock:
         self.seconds[step] = round(time.perf_counter() - start, 3)
 
 
+def _pores_known(image: VoxelImage) -> tuple[int, ...] | None:
+    """The labels that are pore by themselves: True, or those whose phase says so; None for a grey image."""
+    if image.dtype.kind == "b":
+        return (1,)
+    return tuple(label for label, phase in image.phases.items() if phase.role in ("pore", "fluid")) or None
+
+
 def _check_folder(folder: Path, overwrite: bool) -> None:
     there = [name for name in FILES if (folder / name).exists()]
-    if there and not overwrite:
-        if there == ["segmented.zarr"]:  # a run that was stopped after the segmentation: it is made again
-            shutil.rmtree(folder / "segmented.zarr")
-            return
+    stopped = "recipe.toml" in there and "report.html" not in there  # a run of ours that was killed: it goes on
+    if there and not stopped and not overwrite:
         raise ExistsError(f"{folder} holds an analysis already ({', '.join(there)}); pass overwrite=True (--overwrite) or another folder")
+
+
+def _with_data(image: VoxelImage, region: Any) -> Any:
+    """The region, without voxels that hold no data or whose label is outside the rock."""
+    outside = [label for label, phase in image.phases.items() if phase.role == "outside"]
+    masks = [] if image.nodata is None else [image.valid]
+    masks += [~image.assign(nodata=None).isin(outside)] if outside else []
+    for mask in masks:
+        region = mask if region is None else mask & mask.with_data(mask.restriction(region))
+    return region
 
 
 def _unfinished(folder: Path) -> bool:
@@ -163,9 +189,7 @@ def _unfinished(folder: Path) -> bool:
 def _segmented(image: VoxelImage, steps: Recipe, region: Any, clock: Clock, say: Callable[[str], None]) -> tuple[VoxelImage, dict[str, Any]]:
     """The pores, and what was found on the way."""
     if steps.pore is not None:
-        return (image if image.dtype.kind == "b" else image.isin(steps.pore)), {}
-    if image.phases:
-        raise ParameterError("the image is segmented already (it has phases): name its pores with pore= (--pore)")
+        return image.isin(steps.pore), {}
     quiet = _denoised(image, steps)
     if steps.method == "threshold":
         limit: Any = steps.threshold
@@ -214,19 +238,20 @@ def _measured(image: VoxelImage, labels: VoxelImage, region: Any, steps: Recipe)
 def _write(found: Analysis, source: str | Path | None) -> None:
     page = write_page(f"Analysis of {Path(source).name if source else 'an image'}", sections(found, source))
     numbers = {k: _number(v) for k, v in found.results.items() if v.ndim == 0}
-    curves = {
-        k: {"values": v.values.tolist(), **{str(d): v[d].values.tolist() for d in v.dims}} for k, v in found.results.items() if v.ndim and k != "histogram"
-    }
+    curves = {str(k): _curve(v) for k, v in found.results.items() if v.ndim and k != "histogram"}
     results = {"results": numbers, "curves": curves, "image": _image_facts(found.scan), "recipe": found.recipe.to_json()}
     results |= {"versions": versions(), "timings_s": found.timings}
     (found.folder / "results.json").write_text(json.dumps(_plain(results), indent=1, allow_nan=False))
-    tables = {"voxelrock": versions(), "input": _input(found.scan, source), "recipe": found.recipe.to_json()}
-    (found.folder / "recipe.toml").write_text(to_toml(tables))
     found.report.write_text(page, encoding="utf-8")
 
 
 def _number(value: xr.DataArray) -> Json:
     return {"value": float(value), "units": value.attrs.get("units", "1"), "definition": value.attrs.get("definition", ""), **_bulk(value)}
+
+
+def _curve(value: xr.DataArray) -> Json:
+    facts = {"units": value.attrs.get("units", "1"), "definition": value.attrs.get("definition", "")}
+    return {"values": value.values.tolist(), **facts, **{str(d): value[d].values.tolist() for d in value.dims}}
 
 
 def _bulk(value: xr.DataArray) -> Json:
