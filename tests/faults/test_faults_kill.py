@@ -207,7 +207,7 @@ def test_ctrl_c_leaves_it_resumable_and_says_so(tmp_path, start, wait_for, rock_
     code, errors = child.end(signal.SIGINT)
     assert code == 1
     assert "KeyboardInterrupt" in errors
-    assert f"of {slow_rock.UNITS} blocks are safe in {tmp_path / '.rock.zarr.partial'}; save again with resume=True to go on" in errors
+    assert f"of {slow_rock.UNITS} blocks are safe in {tmp_path / '.rock.zarr.partial'}; save again with resume=True (--resume) to go on" in errors
     done, started = len(record_of(tmp_path).done()), slow_rock.computed(tmp_path)
     np.testing.assert_array_equal(slow_rock.save(tmp_path, resume=True).compute(), rock_truth)
     assert slow_rock.computed(tmp_path) - started == slow_rock.UNITS - done
@@ -222,7 +222,7 @@ def test_ctrl_c_on_the_command_line(tmp_path, start, wait_for):
     code, errors = child.end(signal.SIGINT)
     assert code == 130, errors
     assert "Traceback" not in errors
-    assert re.search(r"\d+ of \d+ blocks are safe in .*; save again with resume=True to go on", errors)
+    assert re.search(r"\d+ of \d+ blocks are safe in .*; save again with resume=True \(--resume\) to go on", errors)
     assert "voxelrock: interrupted" in errors
     main([*words, "--resume"], standalone_mode=False)
     np.testing.assert_array_equal(vr.open(tmp_path / "rock.zarr").compute(), array)

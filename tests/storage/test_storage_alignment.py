@@ -143,7 +143,7 @@ def test_any_type_in_any_byte_order(tmp_path, voxels, dtype, layout):
     array = voxels((9, 8, 7), dtype)
     for image in (vr.from_array(array), vr.from_array(da.from_array(array, chunks=4))):
         found = vr.save(image, tmp_path / "rock.zarr", layout=layout, overwrite=True)
-        assert found.dtype == array.dtype.newbyteorder("=")
+        assert found.dtype == (np.float32 if dtype == "f2" else array.dtype.newbyteorder("="))  # images hold float32 and float64
         np.testing.assert_array_equal(found.compute(), array)
 
 
