@@ -59,7 +59,8 @@ def threshold(image: VoxelImage, /, *, low: Any = None, high: Any = None, where:
     low, high
         Bounds, either of them open when missing; numbers, or lazy ones such as :func:`otsu_threshold` gives.
     where
-        False outside; no-data voxels are always False.
+        False outside; no-data voxels are always False. A boolean image has no value for "no data": of an image that has such voxels, give
+        ``where=image.valid`` to what counts the result, ``porosity(mask, where=image.valid)``.
 
     Returns
     -------
@@ -192,7 +193,7 @@ def otsu(image: VoxelImage, /, *, phase: str, where: Where = None, bins: int = 2
     phase
         The class that comes out True: ``"dark"`` (value <= threshold) or ``"bright"``.
     where
-        The voxels whose histogram is used; the result is False outside.
+        The voxels whose histogram is used; the result is False outside, and where there is no data: count it with ``where=image.valid``.
     bins
         As in :func:`otsu_threshold`.
 
