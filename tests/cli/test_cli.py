@@ -1,8 +1,5 @@
-import os
-import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -115,24 +112,3 @@ def test_help_is_quick_and_complete(run):
     for command in ("analyze", "convert", "demo", "info", "report"):
         assert command in out
         assert "--help" in run(command, "--help")
-
-
-def test_ctrl_c_leaves_a_conversion_resumable(tmp_path):
-    image = vr.from_function(lambda z, y, x: z + y + x, shape=200, dtype="u2", name="ramp")
-    vr.save(image, tmp_path / "big.npy")
-    environment = os.environ | {"VOXELROCK_MEMORY": str(2**20)}  # small blocks, so that there are many
-    command = [sys.executable, "-m", "voxelrock", "--workers", "1", "convert", "big.npy", "big.zarr"]
-    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, env=environment)
-    done = tmp_path / ".big.zarr.partial/.voxelrock/done"
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and process.poll() is None and not (done.exists() and len(list(done.iterdir())) > 3):
-        time.sleep(0.01)
-    if process.poll() is not None:
-        pytest.skip("the conversion was over before it could be interrupted")
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert "save again with resume=True" in err
-    assert "voxelrock: interrupted" in err
-    subprocess.run([*command, "--resume"], cwd=tmp_path, check=True, env=environment, capture_output=True)
-    np.testing.assert_array_equal(vr.open(tmp_path / "big.zarr").compute(), image.compute())

@@ -166,3 +166,18 @@ def test_eight_thousand_chunks_stay_linear():
     image = hollow(20)
     array = vr.statistics.porosity(vr.segmentation.threshold(vr.filters.gaussian(image, sigma_vx=0.5), low=0.5)).data
     assert tasks(array) <= 8000 * (1 + 1 / 7) + 4
+
+
+@pytest.mark.parametrize("setting", ["options", "dask"])
+def test_the_number_of_threads_is_the_one_asked_for(setting, tmp_path):
+    seen = set()
+
+    def field(z, y, x):
+        seen.add(threading.get_ident())
+        return z + y + x
+
+    image = vr.from_function(field, shape=16, dtype="u1", block=4)
+    with vr.options.set(workers=1 if setting == "options" else 0), dask.config.set(num_workers=1 if setting == "dask" else None):
+        vr.save(image, tmp_path / "rock.zarr", chunks=4, shards=4)
+        image.compute()
+    assert len(seen) <= 2  # one pool of one thread for each of the two

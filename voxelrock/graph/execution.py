@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import Any
 
+from dask import config
 from dask.array.optimization import optimize
 from dask.base import get_scheduler, unpack_collections
 from dask.highlevelgraph import HighLevelGraph
@@ -55,14 +56,14 @@ def execute(graph: Any, keys: list[Any], label: str) -> list[Any]:
 
 
 def schedule(tasks: Any, keys: list[Any], *, waiting: int = 0) -> Any:
-    """Hand tasks to the scheduler in force: the cluster of the current client, or ``options.workers`` threads.
+    """Hand tasks to the scheduler in force: the cluster of the current client, or ``options.workers`` (Dask's ``num_workers``) threads.
 
     ``waiting`` threads come on top of one for each core, where tasks wait for the disk and would leave cores idle.
     """
     get = get_scheduler()
     if get is not None:
         return get(dict(tasks), keys)
-    workers = options.get().workers or CPU_COUNT + waiting
+    workers = options.get().workers or config.get("num_workers", None) or CPU_COUNT + waiting
     return threaded_get(dict(tasks), keys, num_workers=workers)
 
 
