@@ -15,7 +15,7 @@ from voxelrock.image import VoxelImage
 from voxelrock.image.results import curve
 from voxelrock.image.selection import counted
 from voxelrock.kernels.exactsum import slice_sums, to_float
-from voxelrock.statistics.phases import _roles
+from voxelrock.statistics.phases import roles
 from voxelrock.typing import HostArray
 
 Where = VoxelImage | Region | None
@@ -54,7 +54,7 @@ def profile(image: VoxelImage, /, *, axis: str = "z", where: Where = None, pore:
     number = axis_number(axis)
     labels = image.dtype.kind == "b" or bool(image.phases) or pore is not None
     if labels:
-        inside, outside, _, words = _roles(image, pore)
+        inside, outside, _, words = roles(image, pore)
         mask = image if image.dtype.kind == "b" else image.isin(inside)
         keep = counted(image, where)
         if outside:
