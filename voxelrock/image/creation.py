@@ -245,7 +245,7 @@ class Named:
 def from_xarray(array: Any, /, *, axes: Mapping[Any, str] | None = None, nodata: float | None = None, phases: Mapping[int, Phase] | None = None) -> VoxelImage:
     """An image from an ``xarray.DataArray`` with dimensions z, y and x (or named by ``axes={"depth": "z"}``) and even coordinates.
 
-    Lazy where the DataArray is; units come from the coordinates' ``units``.
+    Lazy where the DataArray is; units come from the coordinates' ``units``, the no-data voxels of a mask from a coordinate ``no_data``.
 
     Examples
     --------
@@ -253,12 +253,12 @@ def from_xarray(array: Any, /, *, axes: Mapping[Any, str] | None = None, nodata:
     8.0
     """
     fields = from_dataarray(array, axes)
-    data = fields.pop("data")
-    if nodata is not None:
-        fields["nodata"] = nodata
-    if phases is not None:
-        fields["phases"] = phases
-    return VoxelImage(_blocks(data, None), **fields)
+    data, missing = fields.pop("data"), fields.pop("missing")
+    image = VoxelImage(_blocks(data, None), **fields)
+    if hasattr(missing, "shape"):
+        missing = image.with_data(_blocks(missing, None), nodata=None)
+    said = missing if nodata is None else nodata
+    return image.assign(phases=phases, nodata=image.nodata if said is None else said)
 
 
 __all__ = ["Field", "empty", "empty_like", "from_array", "from_function", "from_xarray", "full", "full_like", "ones", "ones_like", "zeros", "zeros_like"]

@@ -10,12 +10,13 @@ import xarray as xr
 
 from voxelrock.errors import ParameterError, ParameterTypeError
 from voxelrock.geometry import Region
-from voxelrock.graph.patterns import Pointwise, boolean
+from voxelrock.graph.patterns import Pointwise, afresh, boolean
 from voxelrock.graph.reductions import Reduction
 from voxelrock.image import VoxelImage
 from voxelrock.image.operations import operation
 from voxelrock.image.results import curve, number
-from voxelrock.image.selection import counted
+from voxelrock.image.selection import counted, known_where
+from voxelrock.image.validity import inverted
 from voxelrock.kernels import thresholds as kernels
 from voxelrock.kernels.backend import beside, kernel, namespace
 from voxelrock.kernels.histograms import binned_counts
@@ -41,13 +42,6 @@ def classified(block: Block, /, *, limits: Any) -> Block:
 _CLASSIFIED = Pointwise(classified, lambda *_, **__: np.dtype("u1"))
 
 
-def _inside(mask: Any, image: VoxelImage, where: Where) -> Any:
-    """False outside ``where`` and where there is no data."""
-    keep = counted(image, where)
-    result = image.with_data(mask, nodata=None, phases={})
-    return (result & result.with_data(keep[0])) if keep else result
-
-
 @operation
 def threshold(image: VoxelImage, /, *, low: Any = None, high: Any = None, where: Where = None) -> VoxelImage:
     """True where ``low <= value <= high``.
@@ -59,8 +53,7 @@ def threshold(image: VoxelImage, /, *, low: Any = None, high: Any = None, where:
     low, high
         Bounds, either of them open when missing; numbers, or lazy ones such as :func:`otsu_threshold` gives.
     where
-        False outside; no-data voxels are always False. A boolean image has no value for "no data": of an image that has such voxels, give
-        ``where=image.valid`` to what counts the result, ``porosity(mask, where=image.valid)``.
+        True = used. Outside, and where the image holds no data, the result is False and holds no data: nothing counts it.
 
     Returns
     -------
@@ -85,7 +78,14 @@ def threshold(image: VoxelImage, /, *, low: Any = None, high: Any = None, where:
         raise ParameterError("a bound is a number; got NaN")
     if isinstance(first, int | float) and isinstance(last, int | float) and first > last:
         raise ParameterError(f"low is not above high; got {low} and {high}")
-    return _inside(_WITHIN(image.data, low=first, high=last), image, where)
+    return _between(image, where, first, last)
+
+
+def _between(image: VoxelImage, where: Where, low: Any, high: Any, *, outside: bool = False) -> VoxelImage:
+    """Whether the values lie between bounds (or not); known in ``where``."""
+    data, *keep = afresh((image.data, *counted(image, where)), (low, high))
+    mask = _WITHIN(data, low=low, high=high)
+    return known_where(image, inverted(mask) if outside else mask, keep)
 
 
 def _lazy(bound: Any) -> Any:
@@ -193,7 +193,7 @@ def otsu(image: VoxelImage, /, *, phase: str, where: Where = None, bins: int = 2
     phase
         The class that comes out True: ``"dark"`` (value <= threshold) or ``"bright"``.
     where
-        The voxels whose histogram is used; the result is False outside, and where there is no data: count it with ``where=image.valid``.
+        The voxels whose histogram is used. Outside, and where the image holds no data, the result is False and holds no data.
     bins
         As in :func:`otsu_threshold`.
 
@@ -219,9 +219,7 @@ def otsu(image: VoxelImage, /, *, phase: str, where: Where = None, bins: int = 2
     if phase not in ("dark", "bright"):
         raise ParameterError(f"phase is 'dark' or 'bright'; got {phase!r}")
     limit = otsu_threshold(image, where=where, bins=bins).data
-    dark = _WITHIN(image.data, low=None, high=limit)
-    mask = image.with_data(dark, nodata=None, phases={})
-    return _inside((mask if phase == "dark" else ~mask).data, image, where)
+    return _between(image, where, None, limit, outside=phase == "bright")
 
 
 def multi_otsu_thresholds(image: VoxelImage, /, *, classes: int = 3, where: Where = None, bins: int = 256) -> xr.DataArray:
@@ -289,6 +287,6 @@ def multi_otsu(image: VoxelImage, /, *, classes: int = 3, where: Where = None, b
     [0, 0, 1, 1, 2, 2]
     """
     limits = multi_otsu_thresholds(image, classes=classes, where=where, bins=bins).data
-    labels = image.with_data(_CLASSIFIED(image.data, limits=limits), nodata=None, phases={})
-    keep = counted(image, where)
+    data, *keep = afresh((image.data, *counted(image, where)), (limits,))
+    labels = image.with_data(_CLASSIFIED(data, limits=limits), nodata=None, phases={})
     return labels if not keep else labels.where(labels.with_data(keep[0]), other=255).assign(nodata=255)

@@ -14,6 +14,7 @@ from voxelrock.graph.reductions import Reduction
 from voxelrock.image import VoxelImage
 from voxelrock.image.results import curve
 from voxelrock.image.selection import counted
+from voxelrock.image.validity import both
 from voxelrock.kernels.exactsum import slice_sums, to_float
 from voxelrock.statistics.phases import _roles
 from voxelrock.typing import HostArray
@@ -59,8 +60,7 @@ def profile(image: VoxelImage, /, *, axis: str = "z", where: Where = None, pore:
         keep = counted(image, where)
         if outside:
             bulk = ~image.isin(outside)
-            keep = counted(bulk.assign(nodata=None), bulk.with_data(keep[0]) if keep else None) or ()
-            keep = (bulk.data,) if not keep else ((bulk & bulk.with_data(keep[0])).data,)
+            keep = (bulk.data, *keep) if not keep else (both(bulk.data, keep[0]),)
         data, name, definition = mask.data, "porosity_profile", f"volume of {words} in the slice divided by its bulk"
     elif image.size == 0:
         raise ParameterError("an image without voxels has no profile")
