@@ -231,6 +231,6 @@ def coarsen(array: da.Array, factor: Triple, how: str, of: Any, nodata: Nodata) 
     if how == "majority":
         return _MAJORITY(array, factor=factor, nodata=nodata), nodata
     if how == "fraction":
-        values = tuple(of) if isinstance(of, list | tuple | set) else (of,)
+        values = tuple(v if array.dtype.kind == "b" or not isinstance(v, bool) else int(v) for v in (of if isinstance(of, list | tuple | set) else (of,)))
         return _FRACTION(array, factor=factor, values=values, nodata=nodata), missing
     raise ParameterError(f"coarsen by how='mean', 'majority' or 'fraction'; got {how!r}")
