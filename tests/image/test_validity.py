@@ -67,6 +67,10 @@ def otsu_of(a):
     return float(G.otsu_threshold(vr.from_array(a.compressed().reshape(1, 1, -1))))
 
 
+def dark(a):
+    return a <= otsu_of(a)
+
+
 MASKS = {
     "comparison": (lambda a, b, c: a < 7, lambda a, b, c: a < 7),
     "comparison with NaN": (lambda a, b, c: b >= 4.5, lambda a, b, c: b >= 4.5),
@@ -224,7 +228,7 @@ def test_a_mask_restricts_only_where_it_holds_data():
 def test_porosity_by_default_is_that_of_the_voxels_with_data():
     a, _, _ = images()
     mask = G.otsu(a, phase="dark")
-    expected = (FIRST <= otsu_of(FIRST)).mean()
+    expected = dark(FIRST).mean()
     assert float(S.porosity(mask)) == float(S.porosity(mask, where=a.valid)) == pytest.approx(expected, rel=1e-15)
     assert S.porosity(mask).attrs["bulk"] == "all voxels that hold data"
     with pytest.raises(DataError, match="bulk volume is empty"):
@@ -244,7 +248,7 @@ def test_labels_outside_stay_out_of_profiles():
 def test_stores_keep_masks(layout, tmp_path):
     a, b, _ = images()
     mask = G.otsu(a, phase="dark") ^ (b > 4)
-    expected = (FIRST <= otsu_of(FIRST)) ^ (SECOND > 4)
+    expected = dark(FIRST) ^ (SECOND > 4)
     place, options = (MemoryStore(), {}) if layout == "memory" else (tmp_path / "mask.zarr", {"layout": layout})
     for found in (vr.save(mask, place, **options), vr.open(place)):
         same(found, expected)
@@ -344,11 +348,17 @@ def tasks(array):
     return len(dict(array.__dask_graph__()))
 
 
-@pytest.mark.parametrize("make", [lambda im: G.otsu(im, phase="dark"), lambda im: im < 7, lambda im: ~G.threshold(im, low=2)], ids=["otsu", "comparison", "not"])
+@pytest.mark.parametrize(
+    "make", [lambda im: G.otsu(im, phase="dark"), lambda im: im < 7, lambda im: ~G.threshold(im, low=2)], ids=["otsu", "comparison", "not"]
+)
 @pytest.mark.parametrize("kind", ["stored", "lazy"])
 def test_heeding_no_data_costs_no_task(make, kind):
     array = RNG.integers(0, 12, (32, 32, 32)).astype("u1")
-    image = stored(array, ((8,) * 4,) * 3) if kind == "stored" else vr.from_array(da.from_array(array, chunks=8).map_blocks(np.copy, meta=np.empty((0, 0, 0), "u1")))
+    image = (
+        stored(array, ((8,) * 4,) * 3)
+        if kind == "stored"
+        else vr.from_array(da.from_array(array, chunks=8).map_blocks(np.copy, meta=np.empty((0, 0, 0), "u1")))
+    )
     with_data = image.assign(nodata=3)
     mask = make(with_data)
     assert tasks(S.porosity(mask)) == tasks(S.porosity(mask, where=with_data.valid)) == tasks(S.porosity(make(image)))

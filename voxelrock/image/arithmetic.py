@@ -73,9 +73,9 @@ def combine(operator: str, operands: Sequence[da.Array | Number], nodata: Sequen
 
 def operand(value: Any) -> Any:
     """A number as operators take it: results of voxelrock (0-d DataArrays) as the lazy numbers, or plain ones, that they hold."""
-    if isinstance(value, xr.DataArray) and value.ndim == 0:
-        return value.data if isinstance(value.data, da.Array) else value.item()
-    return value
+    if not isinstance(value, xr.DataArray | np.ndarray) or value.ndim:
+        return value
+    return value.data if isinstance(value, xr.DataArray) and isinstance(value.data, da.Array) else value.item()
 
 
 def readable(value: Any) -> Any:

@@ -25,6 +25,7 @@ from voxelrock.image import arithmetic, shaping, validity
 from voxelrock.image.bridge import to_dataarray
 from voxelrock.image.metadata import Field, Phase, Phases, checked_phases
 from voxelrock.image.presentation import as_html, as_text, describe_memory
+from voxelrock.parameters import whole
 from voxelrock.typing import DTypeLike, HostArray, Json
 
 
@@ -34,7 +35,8 @@ class VoxelImage(NDArrayOperatorsMixin):
 
     Images come from ``vr.open``, ``vr.from_array``, ``vr.zeros`` and their kin, and from operations. Nothing is computed until
     ``compute``, ``vr.compute``, ``vr.save`` or ``numpy.asarray`` asks for it. NumPy's functions and operators apply voxel by voxel and
-    never wrap; ``==`` compares voxels. They take images on the same grid, numbers, and lazy numbers: ``image > vr.segmentation.otsu_threshold(image)``.
+    never wrap; ``==`` compares voxels. They take images on the same grid, numbers, and lazy numbers after the image, as in
+    ``image > vr.segmentation.otsu_threshold(image)``.
 
     Parameters
     ----------
@@ -176,7 +178,7 @@ class VoxelImage(NDArrayOperatorsMixin):
         Floats become integers by rounding to the nearest, ties to even. A mask with no-data voxels gets a no-data value: the largest of an
         integer type (255 in u1), NaN in a float. Halo 0; memory: up to three blocks.
         """
-        data, nodata = shaping.astype(self.data, self.nodata, np.dtype(dtype), clip)
+        data, nodata = shaping.astype(self.data, self.nodata, shaping.voxel_type(dtype), clip)
         return self.with_data(data, nodata=nodata)
 
     def where(self, condition: VoxelImage | Region, other: Any) -> VoxelImage:
@@ -214,7 +216,7 @@ class VoxelImage(NDArrayOperatorsMixin):
 
     def rechunk(self, block: Any) -> VoxelImage:
         """The image in other blocks: one length for all axes, or one for each. No result changes, only memory and speed."""
-        shape = ZYX.of(block).map(int)
+        shape = ZYX.of(block).map(lambda n: whole(n, "the length of a block"))
         tiling = Tiling.regular(self.shape, (min(b, max(n, 1)) for b, n in zip(shape, self.shape)))
         return self._moved(lambda array: retiled(array, tiling), self.grid)
 
@@ -253,7 +255,7 @@ class VoxelImage(NDArrayOperatorsMixin):
             raise GridMismatchError("the images lie on different grids: " + "; ".join(differences))
 
     def compute(self, **keywords: Any) -> HostArray:
-        """The voxels as a NumPy array; the whole image comes into memory."""
+        """The voxels as a NumPy array (of a mask False where there is no data); the whole image comes into memory."""
         if keywords or not local_scheduler():
             return self.data.compute(**keywords)
         return gathered(self.data)

@@ -14,6 +14,7 @@ import numpy as np
 from voxelrock import __version__
 from voxelrock.geometry import Region
 from voxelrock.image.image import VoxelImage
+from voxelrock.image.selection import an_image
 from voxelrock.typing import Json
 
 P = ParamSpec("P")
@@ -31,6 +32,8 @@ def operation(function: Callable[P, R]) -> Callable[P, R]:
 
     @wraps(function)
     def recorded(*args: P.args, **kwargs: P.kwargs) -> R:
+        if args:
+            an_image(args[0])
         result = function(*args, **kwargs)
         if isinstance(result, VoxelImage):
             bound = signature.bind(*args, **kwargs)

@@ -8,9 +8,24 @@ from typing import Any
 
 import dask.array as da
 
-from voxelrock.errors import ParameterError
+from voxelrock.errors import ParameterError, ParameterTypeError
+from voxelrock.geometry.axes import ZYX
 from voxelrock.image.image import VoxelImage
 from voxelrock.image.validity import both, is_mask, restricted
+from voxelrock.parameters import real
+
+
+def an_image(value: Any) -> VoxelImage:
+    """The image that an operation is given.
+
+    Raises
+    ------
+    ParameterTypeError
+        It is something else.
+    """
+    if not isinstance(value, VoxelImage):
+        raise ParameterTypeError(f"expected a VoxelImage; got {type(value).__name__} (vr.from_array and vr.from_xarray make images of arrays)")
+    return value
 
 
 def counted(image: VoxelImage, where: Any) -> tuple[da.Array, ...]:
@@ -57,11 +72,8 @@ def physical_or_voxels(image: VoxelImage, name: str, length: Any, voxels: Any) -
     """
     if (length is None) == (voxels is None):
         raise ParameterError(f"give either {name}= (a length in {image.grid.unit}, or text such as '8 um') or {name}_vx= (voxels)")
-    if voxels is not None:
-        parts = voxels if hasattr(voxels, "__len__") else (voxels,) * 3
-    else:
-        parts = image.grid.to_voxels(length)
-    a, b, c = (float(p) for p in parts)
+    parts = ZYX.of(voxels) if voxels is not None else image.grid.to_voxels(length)
+    a, b, c = (real(p, name if voxels is None else f"{name}_vx") for p in parts)
     if not all(math.isfinite(p) and p >= 0 for p in (a, b, c)):
         raise ParameterError(f"{name} is finite and not negative; got {length if voxels is None else voxels}")
     return a, b, c

@@ -19,7 +19,8 @@ from voxelrock.image import validity
 from voxelrock.image.arithmetic import float_type
 from voxelrock.image.validity import CHOSEN, Nodata
 from voxelrock.kernels import coarsening, selection
-from voxelrock.typing import Triple
+from voxelrock.parameters import plain, several, whole
+from voxelrock.typing import DTypeLike, Triple
 
 
 def _named(*_: np.dtype[Any], dtype: str, **__: Any) -> np.dtype[Any]:
@@ -80,6 +81,9 @@ def region_of(where: Region | Mapping[str, Any]) -> Region:
         return where
     if not isinstance(where, Mapping):
         raise ParameterTypeError(f"crop to a region, or to a box such as dict(z=('0 mm', '2 mm')); got {type(where).__name__}")
+    for axis, side in where.items():
+        if not isinstance(side, tuple | list) or len(side) != 2:
+            raise ParameterTypeError(f"a box names two sides along {axis}, ('0 mm', '2 mm'), None where it is open; got {side!r}")
     low = {axis: side[0] for axis, side in where.items() if side[0] is not None}
     high = {axis: side[1] for axis, side in where.items() if side[1] is not None}
     return Box(low=low, high=high)
@@ -121,16 +125,31 @@ def same_nodata(first: float | None, second: float | None) -> bool:
     return first == second or (first is not None and second is not None and math.isnan(first) and math.isnan(second))
 
 
+def voxel_type(dtype: DTypeLike) -> np.dtype[Any]:
+    """The type that a user names.
+
+    Raises
+    ------
+    ParameterTypeError
+        It is no type of voxels.
+    """
+    try:
+        found = np.dtype(dtype)
+    except TypeError:
+        raise ParameterTypeError(f"voxels are booleans, integers or real numbers, such as 'u1', '<u2' or 'f4'; got {dtype!r}") from None
+    if found.kind not in "biuf":
+        raise ParameterTypeError(f"voxels are booleans, integers or real numbers; got {found}")
+    return found
+
+
 def astype(array: da.Array, nodata: Nodata, dtype: np.dtype[Any], clip: bool) -> tuple[da.Array, Nodata]:
     """Another type, never wrapped, and its no-data; the array itself where it has the type.
 
     Raises
     ------
-    ParameterTypeError, ParameterError
-        No type of voxels, or one that does not hold the no-data value.
+    ParameterError
+        The type does not hold the no-data value.
     """
-    if dtype.kind not in "biuf":
-        raise ParameterTypeError(f"voxels are booleans, integers or real numbers; got {dtype}")
     if array.dtype == dtype:
         return array, nodata
     if isinstance(nodata, da.Array):
@@ -147,7 +166,7 @@ def astype(array: da.Array, nodata: Nodata, dtype: np.dtype[Any], clip: bool) ->
 
 def isin(array: da.Array, values: Iterable[Any]) -> da.Array:
     """Membership in a set of values."""
-    return _MEMBER(array, values=tuple(sorted({v.item() if isinstance(v, np.generic) else v for v in values})))
+    return _MEMBER(array, values=tuple(sorted(set(several(values, "isin")))))
 
 
 def choose_number(image: tuple[da.Array, Nodata], condition: da.Array, other: Any) -> tuple[da.Array, Nodata]:
@@ -159,7 +178,7 @@ def choose_number(image: tuple[da.Array, Nodata], condition: da.Array, other: An
         The number is what a mask's no-data voxels get in that type.
     """
     array, nodata = image
-    other = other.item() if isinstance(other, np.generic) else other
+    other = plain(other, "other")
     holds = array.dtype.kind == "f" or (not isinstance(other, float) and np.can_cast(np.min_scalar_type(other), array.dtype, "safe"))
     dtype = array.dtype if holds else float_type(array.dtype) if isinstance(other, float) else np.result_type(array.dtype, np.min_scalar_type(other))
     if isinstance(nodata, da.Array):
@@ -207,10 +226,10 @@ def checked_factor(factor: Any, shape: ZYX[int]) -> Triple:
         They are not.
     """
     a, b, c = ZYX.of(factor)
-    for f, n in zip((a, b, c), shape):
-        if int(f) != f or not 1 <= f <= max(n, 1):
-            raise ParameterError(f"coarsen by whole numbers from 1 to the length of the axis; got {(a, b, c)} for shape {tuple(shape)}")
-    return int(a), int(b), int(c)
+    steps = tuple(whole(f, "the factor of coarsen") for f in (a, b, c))
+    if not all(1 <= f <= max(n, 1) for f, n in zip(steps, shape)):
+        raise ParameterError(f"coarsen by whole numbers from 1 to the length of the axis; got {steps} for shape {tuple(shape)}")
+    return steps  # type: ignore[return-value]
 
 
 def coarsen(array: da.Array, factor: Triple, how: str, of: Any, nodata: Nodata) -> tuple[da.Array, Nodata]:
@@ -231,6 +250,7 @@ def coarsen(array: da.Array, factor: Triple, how: str, of: Any, nodata: Nodata) 
     if how == "majority":
         return _MAJORITY(array, factor=factor, nodata=nodata), nodata
     if how == "fraction":
-        values = tuple(v if array.dtype.kind == "b" or not isinstance(v, bool) else int(v) for v in (of if isinstance(of, list | tuple | set) else (of,)))
+        wanted = several(of if isinstance(of, list | tuple | set) else [of], "of")
+        values = tuple(v if array.dtype.kind == "b" or not isinstance(v, bool) else int(v) for v in wanted)
         return _FRACTION(array, factor=factor, values=values, nodata=nodata), missing
     raise ParameterError(f"coarsen by how='mean', 'majority' or 'fraction'; got {how!r}")

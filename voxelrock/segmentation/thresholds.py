@@ -15,12 +15,13 @@ from voxelrock.graph.reductions import Reduction
 from voxelrock.image import VoxelImage
 from voxelrock.image.operations import operation
 from voxelrock.image.results import curve, number
-from voxelrock.image.selection import counted, known_where
+from voxelrock.image.selection import an_image, counted, known_where
 from voxelrock.image.validity import inverted
 from voxelrock.kernels import thresholds as kernels
 from voxelrock.kernels.backend import beside, kernel, namespace
 from voxelrock.kernels.histograms import binned_counts
 from voxelrock.kernels.selection import within
+from voxelrock.parameters import whole
 from voxelrock.statistics.counting import add, counts, value_limits, value_range
 from voxelrock.typing import Block, HostArray
 
@@ -104,6 +105,7 @@ def _found(image: VoxelImage, where: Where, bins: int, finalize: Any, shape: tup
     """A lazy result of the exact histogram: of single values for integers of up to 16 bits, else of ``bins`` between the extremes."""
     if image.size == 0:
         raise ParameterError("an image without voxels has no threshold")
+    bins = whole(bins, "bins")
     known = value_range(image.dtype)
     if known is not None:
         return counts(image, where, finalize, shape=shape, dtype="f8", finish=finish | {"low": known[0]})
@@ -178,7 +180,7 @@ def otsu_threshold(image: VoxelImage, /, *, where: Where = None, bins: int = 256
     >>> float(otsu_threshold(vr.from_function(lambda z, y, x: 10 + 90 * (x > 2), shape=6, dtype="u1")))
     10.0
     """
-    data = _found(image, where, bins, otsu_of, (), {})
+    data = _found(an_image(image), where, bins, otsu_of, (), {})
     return number(data, "otsu_threshold", definition=f"Otsu 1979 on the exact histogram; {_DARK}", units=image.field.unit or "1")
 
 
@@ -253,9 +255,10 @@ def multi_otsu_thresholds(image: VoxelImage, /, *, classes: int = 3, where: Wher
     >>> multi_otsu_thresholds(image, classes=3).values.tolist()
     [0.0, 10.0]
     """
+    classes = whole(classes, "classes")
     if classes < 2 or classes > 255:
         raise ParameterError(f"there are 2 to 255 classes; got {classes}")
-    data = _found(image, where, bins, multi_otsu_of, (classes - 1,), {"classes": int(classes)})
+    data = _found(an_image(image), where, bins, multi_otsu_of, (classes - 1,), {"classes": classes})
     definition = "multi-level Otsu by dynamic programming on the exact histogram; class k holds t[k-1] < value <= t[k]"
     return curve(data, ("threshold",), {}, "multi_otsu_thresholds", definition=definition, units=image.field.unit or "1")
 

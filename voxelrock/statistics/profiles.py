@@ -13,7 +13,7 @@ from voxelrock.geometry.axes import axis_number
 from voxelrock.graph.reductions import Reduction
 from voxelrock.image import VoxelImage
 from voxelrock.image.results import curve
-from voxelrock.image.selection import counted
+from voxelrock.image.selection import an_image, counted
 from voxelrock.image.validity import both
 from voxelrock.kernels.exactsum import slice_sums, to_float
 from voxelrock.statistics.phases import _roles
@@ -53,7 +53,7 @@ def profile(image: VoxelImage, /, *, axis: str = "z", where: Where = None, pore:
     [1.0, 1.0, 1.0]
     """
     number = axis_number(axis)
-    labels = image.dtype.kind == "b" or bool(image.phases) or pore is not None
+    labels = an_image(image).dtype.kind == "b" or bool(image.phases) or pore is not None
     if labels:
         inside, outside, _, words = _roles(image, pore)
         mask = image if image.dtype.kind == "b" else image.isin(inside)
