@@ -279,6 +279,30 @@ def test_places_that_cannot_keep_a_mask_refuse_it(tmp_path):
     same(vr.save(mask.assign(nodata=None), tmp_path / "m.tif").astype(bool), np.ma.masked_array((FIRST < 7).filled(False)))
 
 
+def test_a_save_of_a_mask_goes_on(tmp_path):
+    broken = [True]
+
+    def field(z, y, x):
+        if broken[0] and z.min() >= 4:
+            raise OSError("the disk is gone")
+        return (z * 7 + y * 3 + x) % 12
+
+    def mask():
+        return vr.from_function(field, shape=8, dtype="u1", block=4, name="a field").assign(nodata=3) < 7
+
+    with pytest.raises(OSError, match="the disk is gone"):
+        vr.save(mask(), tmp_path / "mask.zarr", chunks=4, shards=4)
+    broken[0] = False
+    z, y, x = np.ogrid[:8, :8, :8]
+    same(vr.save(mask(), tmp_path / "mask.zarr", chunks=4, shards=4, resume=True), np.ma.masked_equal((z * 7 + y * 3 + x) % 12, 3) < 7)
+
+
+def test_a_saved_image_keeps_its_value(tmp_path):
+    image = images()[0]
+    for name, options in (("a.tif", {}), ("a.raw", {}), ("a.zarr", {"layout": "rockverse"}), ("b.zarr", {})):
+        numbers(vr.save(image, tmp_path / name, **options), FIRST)
+
+
 def test_xarray_carries_where_a_mask_holds_no_data(tmp_path):
     mask = images()[0].assign_grid(spacing="2 um") < 7
     with raise_if_computed():

@@ -29,8 +29,9 @@ def save(image: VoxelImage, place: Any, /, *, overwrite: bool = False, **options
     Parameters
     ----------
     image
-        What is stored, with its grid, field, phases, no-data value and history (files keep the voxels and the grid). A mask's no-data voxels
-        are kept by voxelrock's stores, as bytes of 255 that open as a mask again; other places refuse such a mask.
+        What is stored, with its grid, field, phases, no-data value and history (files, and RockVerse's layout, keep the voxels and the grid:
+        open them with ``nodata=``). A mask's no-data voxels are kept by stores, as bytes of 255 that open as a mask again; files and
+        RockVerse's layout refuse such a mask.
     place
         A path: ``.zarr`` (or no suffix) for a store, ``.raw .mhd .mha .tif .npy`` to export; or a ``zarr.storage.MemoryStore``.
     overwrite
@@ -86,4 +87,4 @@ def _export(image: VoxelImage, path: Path, options: WriteOptions) -> VoxelImage:
         Sink(export.target, export.tiling).store(data, f"saving {path.name}")
         for item in scratch:
             item.remove()
-    return open_image(path)
+    return open_image(path, nodata=image.nodata)

@@ -151,7 +151,8 @@ def save_zarr(image: VoxelImage, target: Any, request: Request) -> VoxelImage:
         record.check_still_owned()
         with explained(path):
             publish(record, path, overwrite=request.overwrite)
-    return opening.open_zarr(path)
+    stored = opening.open_zarr(path)
+    return stored.assign(nodata=image.nodata) if request.kind == "rockverse" else stored  # RockVerse has no place for the value
 
 
 def _as_bytes(image: VoxelImage, request: Request) -> tuple[VoxelImage, Request]:
