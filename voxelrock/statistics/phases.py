@@ -14,8 +14,9 @@ from voxelrock.graph.execution import compute
 from voxelrock.graph.reductions import Reduction
 from voxelrock.image import VoxelImage
 from voxelrock.image.results import curve, number
-from voxelrock.image.selection import counted
+from voxelrock.image.selection import an_image, counted
 from voxelrock.kernels.histograms import set_counts
+from voxelrock.parameters import whole
 from voxelrock.statistics.counting import add, value_range
 from voxelrock.statistics.histograms import histogram
 from voxelrock.typing import HostArray
@@ -24,10 +25,10 @@ Where = VoxelImage | Region | None
 Labels = int | Iterable[int] | None
 
 
-def _labels(value: Labels) -> tuple[int, ...]:
+def _labels(value: Any) -> tuple[int, ...]:
     if value is None:
         return ()
-    return tuple(sorted({int(v) for v in value})) if isinstance(value, Iterable) else (int(value),)
+    return tuple(sorted({whole(v, "a label") for v in ([value] if isinstance(value, str) or not isinstance(value, Iterable) else value)}))
 
 
 def porosity(image: VoxelImage, /, *, where: Where = None, pore: Labels = None, total: bool = False) -> xr.DataArray:
@@ -65,7 +66,7 @@ def porosity(image: VoxelImage, /, *, where: Where = None, pore: Labels = None, 
     >>> float(porosity(vr.ones(shape=3, dtype=bool)))
     1.0
     """
-    inside, outside, micro, words = roles(image, pore)
+    inside, outside, micro, words = roles(an_image(image), pore)
     sets = (outside, inside, *((label,) for label, _ in micro)) if total else (outside, inside)
     finish = {"weights": (1.0, *(share for _, share in micro)) if total else (1.0,)}
     reduction = Reduction(set_counts, add, weighted_fraction)
@@ -209,7 +210,7 @@ def phase_fractions(image: VoxelImage, /, *, where: Where = None, labels: Labels
     >>> float(phase_fractions(vr.zeros(shape=3, dtype=bool)).sel(label=0))
     1.0
     """
-    if image.dtype.kind == "f":
+    if an_image(image).dtype.kind == "f":
         raise ParameterError("phase fractions need booleans or labels; got floats")
     names: dict[int, str] = {k: p.name for k, p in image.phases.items()}
     wanted = _labels(labels) or tuple(names)
