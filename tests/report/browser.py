@@ -35,7 +35,9 @@ LAYOUT = """
 @contextmanager
 def chromium(folder):
     """The address of a page of a browser of our own."""
-    process = subprocess.Popen([BROWSER, *OPTIONS, "--remote-debugging-port=0", f"--user-data-dir={folder}", "about:blank"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [BROWSER, *OPTIONS, "--remote-debugging-port=0", f"--user-data-dir={folder}", "about:blank"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     try:
         port = _port(folder / "DevToolsActivePort", process)
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/json") as answer:
@@ -102,7 +104,8 @@ async def _look(page, file, sizes):
     return {
         **found,
         "pdf": printed["data"],
-        "errors": page.of("Runtime.exceptionThrown", "Log.entryAdded") + [e for e in page.of("Runtime.consoleAPICalled") if e["type"] in ("error", "warning", "assert")],
+        "errors": page.of("Runtime.exceptionThrown", "Log.entryAdded")
+        + [e for e in page.of("Runtime.consoleAPICalled") if e["type"] in ("error", "warning", "assert")],
         "requests": [url for url in requests if not url.startswith(("data:", file.as_uri()))],
     }
 

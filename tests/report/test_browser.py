@@ -57,7 +57,9 @@ def test_a_page_in_a_browser(folder, tmp_path, page):
 
 def test_a_broken_page_is_seen(folder, tmp_path):
     page = (folder / "labels/report.html").read_text()
-    broken = page.replace("data:image/png;base64,iVBOR", "data:image/png;base64,AAAA", 1).replace("<body>", "<body><script>nonsense()</script><p style='width:3000px'>wide</p>", 1)
+    broken = page.replace("data:image/png;base64,iVBOR", "data:image/png;base64,AAAA", 1).replace(
+        "<body>", "<body><script>nonsense()</script><p style='width:3000px'>wide</p>", 1
+    )
     assert broken != page
     (tmp_path / "broken.html").write_text(broken)
     found = visit(tmp_path / "profile", tmp_path / "broken.html", SIZES)

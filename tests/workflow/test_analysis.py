@@ -253,7 +253,10 @@ def test_an_empty_mask_holds_no_rock(tmp_path):
         analyze(vr.from_array(scan()), recipe=Recipe.of(roi=str(tmp_path / "mask.npy")))
     outside = vr.from_array(np.where(scan() > 20000, 1, 0).astype("u1"))
     with pytest.raises(DataError, match=r"the bulk volume is empty.*region of interest"):
-        analyze(outside.where(vr.Box(low={"z": 10}, high={}), other=5), recipe=Recipe.of(roi="box:z=0..9", phases={0: vr.Phase("pore", "pore"), 5: vr.Phase("air", "outside")}))
+        analyze(
+            outside.where(vr.Box(low={"z": 10}, high={}), other=5),
+            recipe=Recipe.of(roi="box:z=0..9", phases={0: vr.Phase("pore", "pore"), 5: vr.Phase("air", "outside")}),
+        )
 
 
 def test_a_region_outside_the_image():

@@ -34,7 +34,7 @@ def test_recipes_come_back_as_they_were(recipe, tmp_path):
 
 @given(st.dictionaries(st.text(), st.one_of(st.text(), st.integers(), st.booleans(), st.floats(allow_nan=False, allow_infinity=False), st.lists(st.text()))))
 def test_toml_reads_what_was_written(values):
-    plain = {f"k{i}": v for i, v in enumerate(values.values())} | {"table": {"a b": "ü\n\"\\\x01", "rows": [{"x": 1}]}, "rows": [{"y": 2.5}, {"z": [1, 2]}]}
+    plain = {f"k{i}": v for i, v in enumerate(values.values())} | {"table": {"a b": 'ü\n"\\\x01', "rows": [{"x": 1}]}, "rows": [{"y": 2.5}, {"z": [1, 2]}]}
     assert tomllib.loads(to_toml(plain)) == plain
 
 
@@ -75,7 +75,15 @@ def test_a_recipe_that_is_not_there():
 
 @pytest.mark.parametrize(
     "bad",
-    [{"denoise": "magic"}, {"method": "li"}, {"method": "threshold"}, {"threshold": 3.0, "method": "otsu"}, {"phase": "grey"}, {"radius_vx": -1}, {"threshold": "a"}],
+    [
+        {"denoise": "magic"},
+        {"method": "li"},
+        {"method": "threshold"},
+        {"threshold": 3.0, "method": "otsu"},
+        {"phase": "grey"},
+        {"radius_vx": -1},
+        {"threshold": "a"},
+    ],
 )
 def test_bad_recipes(bad):
     with pytest.raises(ParameterError):
@@ -149,7 +157,9 @@ def test_samples_that_cannot_be_read(tmp_path, text, message):
 
 
 def test_cells_of_samples(tmp_path):
-    (tmp_path / "samples.csv").write_text('sample,path,voxel_size,pore,outside,roi,threshold\nA,x/a.tif,8um,"1,3",0,none,\nB,b.tif,,1 3,,"box:z=0..4,y=0..4",22.5\n')
+    (tmp_path / "samples.csv").write_text(
+        'sample,path,voxel_size,pore,outside,roi,threshold\nA,x/a.tif,8um,"1,3",0,none,\nB,b.tif,,1 3,,"box:z=0..4,y=0..4",22.5\n'
+    )
     first, second = read_samples(tmp_path / "samples.csv")
     assert first.path == tmp_path / "x/a.tif"
     assert (first.pore, first.outside, second.pore) == ((1, 3), (0,), (1, 3))
