@@ -57,7 +57,15 @@ def modes(counts: HostArray, values: HostArray) -> list[Mode]:
                 peaks.remove(min(first, second, key=lambda i: height[i]))
                 changed = True
                 break
-    return [Mode(float(place[i]), float(height[i])) for i in peaks]
+    return [Mode(_middle(place, height, i), float(height[i])) for i in peaks]
+
+
+def _middle(place: HostArray, height: HostArray, peak: int) -> float:
+    """The place of a peak; of a flat one its middle."""
+    last = peak
+    while last + 1 < height.size and height[last + 1] >= height[peak] * (1 - 1e-9):
+        last += 1
+    return float(place[peak] + place[last]) / 2
 
 
 def width(counts: HostArray, values: HostArray, mode: float, *, rising: bool) -> float:
@@ -68,14 +76,15 @@ def width(counts: HostArray, values: HostArray, mode: float, *, rising: bool) ->
     height, place = density(counts, values)
     at = int(np.argmin(np.abs(place - mode)))
     side = range(at, height.size) if rising else range(at, -1, -1)
-    previous = at
+    previous, edge = at, mode
     for i in side:
         if height[i] <= height[at] / 2:
             part = (height[previous] - height[at] / 2) / max(height[previous] - height[i], 1e-300)
             edge = place[previous] + part * (place[i] - place[previous])
-            return float(abs(edge - mode) / math.sqrt(2 * math.log(2)))
-        previous = i
-    return float(abs(place[previous] - mode) / math.sqrt(2 * math.log(2)))
+            break
+        edge, previous = place[i], i
+    blur = _SMOOTH * (place[1] - place[0])  # the smoothing widened it
+    return math.sqrt(max(0.0, (edge - mode) ** 2 / (2 * math.log(2)) - blur * blur))
 
 
 def separability(counts: HostArray, values: HostArray, threshold: float) -> float:

@@ -191,7 +191,7 @@ def _named(rock: Rock, step: Name) -> Segmented:
         raise DataError(f"the image has no voxel with the label {', '.join(map(str, missing))}; it has {_listed(present)}")
     warnings = () if len(present) <= _MANY else (f"the image has {len(present)} different labels: is it a grey scan? Then leave out --pore",)
     if len(present) <= _MANY:
-        phases |= {label: Phase(f"solid {label}", "solid") for label in present if label not in phases and label != image.nodata}
+        phases |= {label: Phase(f"solid {label}", "solid") for label in present if label not in phases}
     outside = next((k for k, p in phases.items() if p.role == "outside"), None)
     if outside is None:
         outside = next(k for k in range(len(present) + len(phases) + 1) if k not in present and k not in phases)
@@ -206,7 +206,7 @@ def _present(image: VoxelImage) -> list[int]:
         image = image.astype("u1")
     if value_range(image.dtype) is None:
         image = image.assign(nodata=None).astype("u2")
-    table = compute(statistics.histogram(image.assign(nodata=None, phases={})), label="labels")
+    table = compute(statistics.histogram(image.assign(phases={})), label="labels")
     return [int(v) for v in table["value"].values[table.values > 0]]
 
 
