@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from voxelrock import filters, options, segmentation, statistics
+from voxelrock import filters, options, segmentation
 from voxelrock.errors import StorageError
 from voxelrock.geometry import Cylinder, Tiling
 from voxelrock.graph.budget import predict
@@ -76,7 +76,7 @@ def plan(image: VoxelImage, /, *, recipe: Recipe | None = None) -> Plan:
     steps = recipe or Recipe.suited(image)
     labels, passes = _lazily(image, steps)
     unit = units(labels)
-    arrays = [*(a for a in passes), labels.rechunk(unit.typical()).data]
+    arrays = [*passes, labels.rechunk(unit.typical()).data]
     held = max(predict(array).bytes_per_task for array in arrays)
     return Plan(tuple(_words(steps, image)), _BASE + threads(waiting=_WAITING) * held, labels.nbytes + _PAGES, scratch_bytes(labels.data, unit))
 
@@ -85,7 +85,7 @@ def _lazily(image: VoxelImage, steps: Recipe) -> tuple[VoxelImage, list[Any]]:
     """Labels in the making, and what is found before them; a cylinder stands for the region of interest."""
     if isinstance(steps.last, Name):
         labels = image.astype("u1", clip=True)
-        return labels, [statistics.summary(image)["mean"].data]
+        return labels, []
     quiet = image.assign(nodata=None)
     for step in steps.denoising:
         if step.method == "gaussian":
