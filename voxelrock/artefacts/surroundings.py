@@ -204,7 +204,8 @@ def _two_classes(coarse: HostArray) -> float:
 
 def missing_part(fit: Fit, margin: float) -> HostArray | None:
     """How far outside the cylinder the edge lies on each ray, pores smoothed away; None where no part of the rock is missing."""
-    off = kernels.running_median(fit.residuals[fit.good], width=kernels.RAYS // 12)
+    whole = fit.good & (fit.presence > 0.85 * np.median(fit.presence[fit.good]))  # a slanted end is no missing side
+    off = kernels.running_median(fit.residuals[whole], width=kernels.RAYS // 12)
     off = np.where(np.isfinite(off), np.minimum(off, 0.0), 0.0)
     return off if off.min() < -margin else None
 
