@@ -79,7 +79,8 @@ class Outline:
             return "the rock fills the image: no air and no padding around it"
         padding = "" if self.padding is None else f"padding of {self.padding:g} outside a circle"
         if not self.air:
-            words = f"{padding} of radius {self._length(self.radius)}{self._tilted}, filled with rock"
+            filled = f", but not filled with rock: {self.doubt}" if self.doubt else ", filled with rock"
+            words = f"{padding} of radius {self._length(self.radius)}{self._tilted}{filled}"
         else:
             words = f"{padding}; " if padding else ""
             words += f"a plug of radius {self._length(self.radius)}{self._tilted}, in air (grey {self.air_level:.5g}, rock {self.rock_level:.5g})"
