@@ -158,3 +158,20 @@ GENERATORS = {
     "tight": lambda **o: N.tight(radius=4, porosity=0.08, seed=4, **o),
     "ct_scan": lambda **o: N.ct_scan(N.sandstone(radius=4, seed=4, **o), scanner=N.Scanner(cupping=0.1, rings=3), seed=2),
 }
+
+
+def tube_scan(shape=(24, 40, 44)):
+    """A noisy plug off the middle, in noisy air."""
+    _, y, x = np.ogrid[tuple(slice(n) for n in shape)]
+    inside = np.broadcast_to((y - 19) ** 2 + (x - 25) ** 2 <= 15**2, shape)
+    return (np.where(inside, 200, 50) + np.random.default_rng(3).normal(0, 12, shape)).astype("u1")
+
+
+# These look at the data at the call and give a description, not an array, so that laziness, blocks and devices do not apply to them: what
+# does is tested with all their chunkings, and against plugs whose place is known in tests/artefacts. None: the class of a description.
+DESCRIBING = {
+    "artefacts.outline": vr.artefacts.outline,
+    "artefacts.nature": vr.artefacts.nature,
+    "artefacts.Outline": None,
+    "artefacts.Nature": None,
+}

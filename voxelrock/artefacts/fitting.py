@@ -12,11 +12,18 @@ from voxelrock.kernels import circles
 from voxelrock.kernels import outlines as kernels
 from voxelrock.typing import HostArray
 
-ON_CIRCLE = 0.5
-"""Share of the edges that must lie on the cylinder."""
+PURE = 0.98
+"""Share of the samples outside that must be air for the lower demands below."""
 
-SEEN, SEEN_IN_PURE_AIR = 0.2, 0.08
-"""Share of the rays that must end on the cylinder, inside the image; fewer do where nearly all outside is air."""
+ON_CIRCLE, ON_CIRCLE_IN_PURE = 0.5, 0.3
+"""Share of the edges that must lie on the cylinder; large pores at the surface take many away."""
+
+SEEN, SEEN_IN_PURE = 0.2, 0.08
+"""Share of the rays that must end on the cylinder, inside the image."""
+
+STEEPEST, LEAST_SAMPLES, LEAST_SHARE, LEAST_ROCK = 30.0, 6.0, 0.12, 0.45
+"""A plug is tilted by fewer degrees than this, and its radius is at least so many samples and so much of the slices' shorter side;
+so much of its inside is rock."""
 
 OUTSIDE = 0.01
 """Share of a slice's valid samples that must lie outside the cylinder for it to be worth a word."""
@@ -43,6 +50,8 @@ class Fit:
         Residuals up to here count as on the cylinder.
     purity, outside
         Share of the valid samples outside that are no rock, and their share of all valid samples.
+    small
+        Whether the radius is too small for a plug.
     """
 
     cylinder: HostArray
@@ -52,6 +61,7 @@ class Fit:
     tolerance: float
     purity: float
     outside: float
+    small: bool = False
 
     @property
     def radius(self) -> float:
@@ -71,6 +81,13 @@ class Fit:
         off = self.residuals[self.good]
         return float((np.abs(np.nan_to_num(off, nan=math.inf)) <= self.tolerance).mean()) if off.size else 0.0
 
+    @property
+    def whole(self) -> HostArray:
+        """The slices that have nearly all of their rock: not those that a slanted end cuts."""
+        if not self.good.any():
+            return self.good
+        return np.asarray(self.good & (self.presence > 0.85 * np.median(self.presence[self.good])))
+
     def centers(self, along: HostArray) -> HostArray:
         """Where the axis goes through each slice, (slice, 2)."""
         a, b, p, q, _ = self.cylinder
@@ -82,9 +99,11 @@ class Fit:
             return "nothing lies outside it"
         if self.purity < purity:
             return f"{1 - self.purity:.0%} of what lies outside it is like rock"
-        if self.on_circle < ON_CIRCLE:
+        if self.small or np.median(self.presence[self.good]) < LEAST_ROCK or math.degrees(math.atan(math.hypot(*self.cylinder[2:4]))) > STEEPEST:
+            return "what is bright is a grain, not a plug"
+        if self.on_circle < (ON_CIRCLE if self.purity < PURE else ON_CIRCLE_IN_PURE):
             return f"only {self.on_circle:.0%} of the edge lies on a circle"
-        if self.seen < (SEEN if self.purity < 0.95 else SEEN_IN_PURE_AIR):
+        if self.seen < (SEEN if self.purity < PURE else SEEN_IN_PURE):
             return f"only {self.seen:.0%} of its edge is in the image"
         return ""
 
@@ -104,7 +123,9 @@ def fitted(rock: HostArray, valid: HostArray, sample: Sample, *, outermost: bool
         a, b, p, q, _ = found[0]
         origins = _within(np.stack([a + p * along, b + q * along], axis=1), rock, pitch)
     assert found is not None
-    return _judged((rock, valid), sample, found[0], (origins, outermost))
+    fit = _judged((rock, valid), sample, found[0], (origins, outermost))
+    again = _cylinder(edges, sample, (fit.cylinder, fit.whole)) if fit.whole.sum() > 2 else None
+    return fit if again is None else _judged((rock, valid), sample, again[0], (origins, outermost))
 
 
 def _start(rock: HostArray, pitch: tuple[float, float], count: int) -> HostArray | None:
@@ -162,7 +183,7 @@ def _stacked(rims: list[HostArray], sample: Sample) -> Lying | None:
     along, pixel = sample.along, max(sample.pitch)
     largest = 2.0 * max(n * h for n, h in zip(sample.slices.shape[1:], sample.pitch))
     rounds = [circles.consensus_circle(rim[np.isfinite(rim[:, 0]), :2], tolerance=2.0 * pixel, largest=largest) for rim in rims]
-    good = np.array([0.0 if c is None else _share(rim, c, sample) for rim, c in zip(rims, rounds)]) >= 0.8 * ON_CIRCLE
+    good = np.array([0.0 if c is None else _share(rim, c, sample) for rim, c in zip(rims, rounds)]) >= 0.8 * ON_CIRCLE_IN_PURE
     if not good.any():
         return None
     found = np.array([c if c is not None else (0.0, 0.0, 0.0) for c in rounds])
@@ -203,7 +224,8 @@ def _judged(slices: tuple[HostArray, HostArray], sample: Sample, cylinder: HostA
         counts.append((np.sum(beyond), np.sum(plane[beyond] <= kernels.MIDDLE), np.sum(allowed)))
     good = presence > 0.5 * np.median(presence[presence > 0.15]) if (presence > 0.15).any() else presence > 1
     beyond, pure, allowed = np.array(counts)[good].sum(axis=0) if good.any() else (0, 0, 1)
-    return Fit(cylinder, residuals, presence, good, tolerance, float(pure / max(beyond, 1)), float(beyond / max(allowed, 1)))
+    least = max(LEAST_SAMPLES * max(pitch), LEAST_SHARE * min(n * h for n, h in zip(rock.shape[1:], pitch)))
+    return Fit(cylinder, residuals, presence, good, tolerance, float(pure / max(beyond, 1)), float(beyond / max(allowed, 1)), radius < least)
 
 
 def _off_samples(shape: tuple[int, ...], t: float, pitch: tuple[float, float], cylinder: HostArray) -> HostArray:

@@ -77,7 +77,7 @@ def nature(image: VoxelImage, /, *, axis: str = "z", margin: float | str | None 
 
     Notes
     -----
-    Reads what :func:`outline` reads, once for both. Memory: under 300 MB for any size.
+    Reads what :func:`outline` reads, once for both. Memory: under 200 MB for any size.
 
     Examples
     --------

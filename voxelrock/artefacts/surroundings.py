@@ -17,17 +17,21 @@ from voxelrock.typing import HostArray
 FEW_LABELS = 16
 """Different values that a segmentation has at most."""
 
+DARKER = 0.005
+"""Share of the samples that may be darker than air."""
+
 BARE = 0.03
 """Share of rock at the sides of an image below which something seems to surround it."""
 
 
 @dataclass(frozen=True)
 class Levels:
-    """How grey becomes rock: ``air`` is 0, ``rock`` is 1; ``window`` samples are averaged along each side of a slice first."""
+    """How grey becomes rock: ``air`` (of so much ``noise``) is 0, ``rock`` is 1; ``window`` samples are averaged along each side of a slice."""
 
     air: float
     rock: float
     window: int = 1
+    noise: float = 0.0
 
     def of(self, values: HostArray, missing: HostArray) -> HostArray:
         """Slices as 0 for air and 1 for rock, 0 where there is no data; float32."""
@@ -75,12 +79,14 @@ def surroundings(sample: Sample) -> Found:
         return Found(padding, circle, None, None, missing, "")
     doubt = ""
     for levels in _levels(sample, missing, circle):
+        if _darker(sample, missing, levels):
+            continue
         rock = levels.of(sample.slices, missing)
         plug = fitted(rock, ~missing, sample, outermost=False)
         objection = "the edge of the rock is no circle" if plug is None else plug.objection(PURE_AIR)
-        if not objection:
+        if plug is not None and not objection:
             return Found(padding, circle, levels, plug, missing, "")
-        if circle is None and _bare_sides(rock):
+        if _bare(rock, sample, circle):
             doubt = doubt or objection
     return Found(padding, circle, None, None, missing, doubt)
 
@@ -104,16 +110,26 @@ def _equals(slices: HostArray, value: float | None) -> HostArray:
     return np.isnan(slices) if math.isnan(value) else np.asarray(slices == value)
 
 
-def _bare_sides(rock: HostArray) -> bool:
-    """Whether little of the sides of the slices is rock."""
-    sides = np.concatenate([rock[:, [0, -1], :].ravel(), rock[:, :, [0, -1]].ravel()])
-    return float((sides > kernels.MIDDLE).mean()) < BARE
+def _darker(sample: Sample, missing: HostArray, levels: Levels) -> bool:
+    """Whether the image has parts darker than what was taken for air: then that is rock, as nothing but noise is darker than air."""
+    limit = levels.air - max(0.75 * (levels.rock - levels.air), 3.0 * levels.noise)
+    return float(np.mean(sample.slices[~missing] < limit)) > DARKER
 
 
-def _beyond(sample: Sample, fit: Fit) -> HostArray:
-    """True outside a cylinder."""
+def _bare(rock: HostArray, sample: Sample, circle: Fit | None) -> bool:
+    """Whether little of the border of the field of view is rock: the sides of the slices, or a ring inside its circle."""
+    if circle is None:
+        border = np.concatenate([rock[:, [0, -1], :].ravel(), rock[:, :, [0, -1]].ravel()])
+    else:
+        ring = _beyond(sample, circle, 0.93) & ~_beyond(sample, circle, 0.98)
+        border = rock[ring]
+    return bool(border.size) and float((border > kernels.MIDDLE).mean()) < BARE
+
+
+def _beyond(sample: Sample, fit: Fit, share: float = 1.0) -> HostArray:
+    """True outside a share of the radius of a cylinder."""
     a, b, pitch = *sample.slices.shape[1:], sample.pitch
-    return np.stack([kernels.distances((a, b), (float(c[0]), float(c[1])), pitch) > fit.radius for c in fit.centers(sample.along)])
+    return np.stack([kernels.distances((a, b), (float(c[0]), float(c[1])), pitch) > share * fit.radius for c in fit.centers(sample.along)])
 
 
 def _padded(sample: Sample) -> tuple[float | None, Fit | None]:
@@ -166,7 +182,7 @@ def _levels(sample: Sample, missing: HostArray, circle: Fit | None) -> Iterator[
         below = float(np.median(coarse[coarse <= cut])) if cut != cuts[0] and (coarse <= cut).any() else dark
         above = coarse[coarse > cut]
         if above.size and (contrast := float(np.median(above)) - below) > 0:
-            yield Levels(below, float(np.median(above)), 3 if noise < 0.35 * contrast else 5 if noise < contrast else 9)
+            yield Levels(below, float(np.median(above)), 3 if noise < 0.35 * contrast else 5 if noise < contrast else 9, noise)
 
 
 def _border(values: HostArray, sample: Sample, circle: Fit | None) -> list[tuple[float, float]]:
@@ -204,7 +220,7 @@ def _two_classes(coarse: HostArray) -> float:
 
 def missing_part(fit: Fit, margin: float) -> HostArray | None:
     """How far outside the cylinder the edge lies on each ray, pores smoothed away; None where no part of the rock is missing."""
-    off = kernels.running_median(fit.residuals[fit.good], width=kernels.RAYS // 12)
+    off = kernels.running_rim(fit.residuals[fit.whole], width=kernels.RAYS // 16)
     off = np.where(np.isfinite(off), np.minimum(off, 0.0), 0.0)
     return off if off.min() < -margin else None
 
