@@ -71,7 +71,11 @@ FAMILY = Family(
     (
         Operation(
             "analysis",
-            (Contender("the operations, one by one", _alone), Contender(VOXELROCK + " analyze", _whole), Contender(VOXELROCK + " analyze, called again", _again)),
+            (
+                Contender("the operations, one by one", _alone),
+                Contender(VOXELROCK + " analyze", _whole),
+                Contender(VOXELROCK + " analyze, called again", _again),
+            ),
             data=("plug.zarr",),
             tolerance=1e-9,
         ),
