@@ -70,6 +70,23 @@ def majority(v, nodata=None):
     return np.array([min(np.unique(r), key=lambda u: (-np.sum(r == u), u)) if r.size else nodata for r in known], v.dtype).reshape(v.shape[:-1])
 
 
+def kittler(a):
+    """The lowest local minimum of Kittler and Illingworth's criterion, straight from their paper."""
+    values, counts = np.unique(a, return_counts=True)
+    grey = np.arange(int(values[0]), int(values[-1]) + 1)
+    weight = np.zeros(grey.size)
+    weight[values.astype(int) - int(values[0])] = counts / counts.sum()
+    found = np.full(grey.size, np.nan)
+    for t in range(grey.size - 1):
+        parts = [(weight[: t + 1], grey[: t + 1]), (weight[t + 1 :], grey[t + 1 :])]
+        shares = [w.sum() for w, _ in parts]
+        spreads = [max(0.0, (w @ g**2.0) / w.sum() - ((w @ g) / w.sum()) ** 2) for w, g in parts]
+        if min(spreads) > 0.1:
+            found[t] = 1 + sum(p * np.log(s) - 2 * p * np.log(p) for p, s in zip(shares, spreads))
+    inner = [t for t in range(1, grey.size - 2) if found[t] <= found[t - 1] and found[t] <= found[t + 1]]
+    return grey[min(inner, key=lambda t: found[t])]
+
+
 F, S, G, N = vr.filters, vr.statistics, vr.segmentation, vr.generators
 MISSING = 131  # a grey value of the u1 images, declared to be no data
 SMALL = vr.ZYX(z=9, y=11, x=8)
@@ -100,6 +117,9 @@ CASES = [
          lambda a: (a > threshold_otsu(a[ball(a)]))[ball(a)].mean(), covers="segmentation.otsu", tolerance=1e-15),
     Case("segmentation.otsu_threshold", lambda im: G.otsu_threshold(im), threshold_otsu),
     Case("segmentation.otsu_threshold where", lambda im: G.otsu_threshold(im, where=BALL), lambda a: threshold_otsu(a[ball(a)]), "i2", "segmentation.otsu_threshold"),
+    Case("segmentation.minimum_error_threshold", lambda im: G.minimum_error_threshold(im), kittler, "u1"),
+    Case("statistics.saturation", lambda im: S.saturation((im // 64).assign(phases={0: vr.Phase("oil", "fluid"), 2: vr.Phase("brine", "fluid")})),
+         lambda a: [(a // 64 == k).sum() / np.isin(a // 64, [0, 2]).sum() for k in (0, 2)], "u1", tolerance=1e-15),
     Case("segmentation.multi_otsu_thresholds", lambda im: G.multi_otsu_thresholds(im, classes=3), lambda a: threshold_multiotsu(a, 3), "u1"),
     Case("segmentation.multi_otsu", lambda im: G.multi_otsu(im, classes=3), lambda a: np.digitize(a, threshold_multiotsu(a, 3), right=True).astype("u1"), "u1"),
     Case("statistics.histogram", lambda im: S.histogram(im), lambda a: np.bincount(a.ravel(), minlength=65536)),
@@ -170,6 +190,8 @@ def tube_scan(shape=(24, 40, 44)):
 # These look at the data at the call and give a description, not an array, so that laziness, blocks and devices do not apply to them: what
 # does is tested with all their chunkings, and against plugs whose place is known in tests/artefacts. None: the class of a description.
 DESCRIBING = {
+    "segmentation.assess": lambda im: G.assess(S.histogram(im), threshold=120.0).to_dict(),
+    "segmentation.porosity_curve": lambda im: G.porosity_curve(S.histogram(im)).to_dict(),
     "artefacts.outline": vr.artefacts.outline,
     "artefacts.nature": vr.artefacts.nature,
     "artefacts.Outline": None,

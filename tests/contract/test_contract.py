@@ -177,5 +177,5 @@ def test_what_describes_an_image_at_the_call_heeds_no_chunks(name):
         assert make(vr.from_array(da.from_array(array, chunks=chunks))) == whole
 
     run()
-    assert whole != make(vr.from_array(array[:, :, ::-1].copy()))
+    assert whole != make(vr.from_array(array[:, :, :-6].copy()))
     np.testing.assert_array_equal(array, before)

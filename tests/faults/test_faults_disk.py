@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import time
 
 import numpy as np
 import pytest
@@ -85,7 +86,10 @@ def test_a_disk_that_turns_read_only(mounted, noise, monkeypatch):
 
     def remounted(target, *args, **keywords):
         if target.name == "2":
-            subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+            for _ in range(500):  # busy for as long as another thread has a file open for writing
+                if subprocess.run(["mount", "-o", "remount,ro", str(disk)], stderr=subprocess.DEVNULL).returncode == 0:
+                    break
+                time.sleep(0.01)
         return place(target, *args, **keywords)
 
     with monkeypatch.context() as patch:

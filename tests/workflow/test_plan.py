@@ -10,14 +10,14 @@ import voxelrock as vr
 from voxelrock.workflow import Recipe, plan
 
 RUN = """
-import json, resource, sys
+import json, pathlib, re, sys
 import voxelrock as vr
 from voxelrock.workflow import analyze, plan
 image = vr.open(sys.argv[1])
 if __name__ == "__main__":
     expected = plan(image).peak_memory
     analyze(image, out=sys.argv[2])
-    print(json.dumps([expected, 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss]))
+    print(json.dumps([expected, 1024 * int(re.search(r"VmHWM:\\s+(\\d+)", pathlib.Path("/proc/self/status").read_text())[1])]))
 """
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import resource
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +15,7 @@ from voxelrock.image import VoxelImage
 from voxelrock.io.saving import save
 from voxelrock.storage import open_zarr
 from voxelrock.workflow.folder import Folder
-from voxelrock.workflow.inputs import describe, run_identity, versions
+from voxelrock.workflow.inputs import describe, peak_memory, run_identity, versions
 from voxelrock.workflow.outputs import write_outputs
 from voxelrock.workflow.planning import check_space
 from voxelrock.workflow.recipe import Recipe
@@ -155,14 +153,13 @@ def _stored(labels: VoxelImage, folder: Folder) -> VoxelImage:
 
 
 def _attributes(sample: str, rock: Rock, made: Segmented, recipe: Recipe, clock: Clock) -> dict[str, Any]:
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     return {
         "sample": sample,
         "roi": rock.words,
         "warnings": [*rock.warnings, *made.warnings],
         "steps": recipe.to_json(),
         "timings_s": clock.seconds,
-        "peak_memory_bytes": peak,
+        "peak_memory_bytes": peak_memory(),
         "versions": versions(),
         "history": list(made.labels.history),
     }

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+import resource
+import sys
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
@@ -23,6 +25,14 @@ SMALL = 2**30
 def versions() -> Json:
     """Versions of voxelrock, Python and the packages that results rest on."""
     return {"voxelrock": __version__, "python": platform.python_version()} | {name: version(name) for name in PACKAGES}
+
+
+def peak_memory() -> int:
+    """The most bytes that this process has held so far."""
+    status = Path("/proc/self/status")
+    if status.exists():  # unlike getrusage's, this figure knows nothing of the process that started this one
+        return next(1024 * int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def _files(path: Path) -> list[Path]:
