@@ -7,6 +7,7 @@ them anew, under other names; what is data already (arrays in memory, futures) s
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import dask.array as da
@@ -20,14 +21,34 @@ from voxelrock.graph.identity import fingerprint
 
 def fresh(expression: Expression, lazy: list[Value]) -> Expression:
     """The expression with new names for every block that a lazy parameter is computed from too."""
-    shared = {name for v in lazy if v.array is not None for name in v.array.__dask_graph__().layers}
-    if not shared:
-        return expression
-    stale = [leaf for leaf in leaves(expression) if isinstance(leaf, Blocks) and leaf.name in shared]
+    made = [(v.key[0], set(v.array.__dask_graph__().layers)) for v in lazy if v.array is not None]
+    stale = [leaf for leaf in leaves(expression) if isinstance(leaf, Blocks) and any(leaf.name in names for own, names in made if own != leaf.name)]
     if not stale:
         return expression
-    seed = fingerprint(*(v.identity for v in lazy))
-    return replaced(expression, {leaf.identity: _copy(leaf, seed) for leaf in stale})
+    return _renewed(expression, stale, fingerprint(*(v.identity for v in lazy)))
+
+
+def second_passes(expressions: Iterable[Expression]) -> list[Value]:
+    """The leaves that wait for a whole image, as lazy values: what is combined with them must not wait in memory for as long.
+
+    Such a leaf was made in two passes (a component's number depends on all blocks). If another leaf of the same operation were also one
+    that its first pass looks at, all of its blocks would be alive when the second pass begins.
+    """
+    found = []
+    for leaf in leaves(*expressions):
+        layers = leaf.array.__dask_graph__().layers if isinstance(leaf, Blocks) and leaf.array is not None else {}
+        if isinstance(leaf, Blocks) and any(hasattr(layer, "second") for layer in layers.values()):
+            found.append(Value((leaf.name, 0, 0, 0), leaf.array))
+    return found
+
+
+def again(expression: Expression, seed: str) -> Expression:
+    """The expression with new names for every block that a task makes: for an operation that itself passes twice over its images."""
+    return _renewed(expression, [leaf for leaf in leaves(expression) if isinstance(leaf, Blocks)], seed)
+
+
+def _renewed(expression: Expression, stale: list[Blocks], seed: str) -> Expression:
+    return replaced(expression, {leaf.identity: _copy(leaf, seed) for leaf in stale}) if stale else expression
 
 
 def _copy(leaf: Blocks, seed: str) -> Blocks:

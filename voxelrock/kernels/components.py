@@ -33,7 +33,7 @@ def check_connectivity(connectivity: object) -> int:
     """
     if isinstance(connectivity, bool) or connectivity not in CONNECTIVITIES:
         raise ParameterError(f"connectivity is the number of neighbours: 6 (faces), 18 (and edges) or 26 (and corners); got {connectivity!r}")
-    return int(connectivity)  # type: ignore[call-overload,no-any-return]
+    return int(connectivity)
 
 
 @jit

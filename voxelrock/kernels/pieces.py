@@ -19,13 +19,8 @@ from voxelrock.kernels.components import components_of
 from voxelrock.kernels.numbering import Choice, Ledger, Members, Message, Naming, Part
 from voxelrock.kernels.planes import Plane, assembled, join_planes, settle
 from voxelrock.kernels.runs import Runs, find_runs, paint, paint_face
+from voxelrock.kernels.surfaces import INSIDE, SIDES
 from voxelrock.typing import Block, HostArray, Triple
-
-SIDES = tuple((axis, low) for axis in range(3) for low in (True, False))
-"""The six sides; side i is bit i of flags: low and high z, low and high y, low and high x."""
-
-INSIDE = 64
-"""The bit of a region's code that says that the voxel is inside it."""
 
 _BEST = (0, -1)
 
@@ -118,8 +113,7 @@ class _Leaf(NamedTuple):
     ledger: Ledger
 
 
-def _leaf(block: Block, region: tuple[Block, ...], rules: Rules, start: Triple) -> _Leaf:
-    runs = find_runs(to_host(block))
+def _leaf(runs: Runs, region: tuple[Block, ...], rules: Rules, start: Triple) -> _Leaf:
     numbers, count = components_of(runs, rules.connectivity)
     box = VoxelBox(start, tuple(a + n for a, n in zip(start, runs.shape)))  # type: ignore[arg-type]
     key, size, sides = (np.zeros(count, np.int64) for _ in range(3))
@@ -167,7 +161,7 @@ def _best(members: Members, known: list[tuple[int, int]]) -> tuple[int, int]:
 
 @kernel(cost=4.0, workspace=1.0)
 def piece(block: Block, /, *region: Block, rules: Rules, start: Any, shape: Any) -> Piece:
-    """The piece of one block of booleans or integers; ``region`` is the code of the region that replaces the array's borders, if any.
+    """The piece of one block of booleans or integers; ``region`` is the :func:`region_code` of what replaces the array's borders, if any.
 
     It runs on the host: a device's block is copied. Memory: an eighth of a byte per voxel, 20 bytes a run.
 
@@ -176,7 +170,10 @@ def piece(block: Block, /, *region: Block, rules: Rules, start: Any, shape: Any)
     ParameterTypeError
         The block holds floats.
     """
-    leaf = _leaf(block, region, rules, start)
+    return _piece(_leaf(find_runs(to_host(block)), region, rules, start), region, rules)
+
+
+def _piece(leaf: _Leaf, region: tuple[Block, ...], rules: Rules) -> Piece:
     number = np.zeros(leaf.done.size + 1, np.int32)
     number[1:][~leaf.done] = np.arange(1, np.count_nonzero(~leaf.done) + 1)
     names, sides = number[leaf.numbers], rules.open_sides(leaf.box) if leaf.box.size else 0
@@ -186,13 +183,22 @@ def piece(block: Block, /, *region: Block, rules: Rules, start: Any, shape: Any)
     return Piece(leaf.box, faces, leaf.members.only(~leaf.done), leaf.ledger, _tally(finished), bulk, _best(finished, []))
 
 
-@kernel(cost=4.0, workspace=3.0)
+@kernel(cost=8.0, workspace=1.0)
+def pieces(block: Block, /, *region: Block, rules: tuple[Rules, ...], start: Any, shape: Any) -> list[Piece]:
+    """The pieces of one block under several rules; its runs are found once. It runs on the host: a device's block is copied."""
+    runs = find_runs(to_host(block))
+    return [_piece(_leaf(runs, region, rule, start), region, rule) for rule in rules]
+
+
+@kernel(cost=4.0, workspace=1.0)
 def named(block: Block, /, *region: Block, rules: Rules, message: Message, dtype: str, start: Any, shape: Any) -> HostArray:
-    """The block with each voxel's component's name, 0 elsewhere. It runs on the host."""
-    leaf = _leaf(block, region, rules, start)
+    """The block with each voxel's component's name, 0 elsewhere; chosen voxels of integers keep their values. It runs on the host."""
+    leaf = _leaf(find_runs(to_host(block)), region, rules, start)
     names = np.empty(leaf.done.size, np.int64)
     names[~leaf.done] = message.names
     names[leaf.done] = rules.naming.names(leaf.ledger, message, leaf.members.only(leaf.done))
+    if isinstance(rules.naming, Choice) and leaf.runs.value.size:
+        names = names * leaf.members.value
     return paint(leaf.runs, names[leaf.numbers - 1], np.dtype(dtype))
 
 
@@ -292,6 +298,16 @@ def _outside(pieces: list[Piece], homes: list[HostArray], box: VoxelBox, sides: 
         renamed = [(pieces[n].faces[side].renamed(np.append(0, place[homes[n]] + 1)), pieces[n].box.start) for n in row]
         faces[side] = Plane.of(assembled((plane, start[a] - box.start[a], start[b] - box.start[b]) for plane, start in renamed))
     return place, faces
+
+
+@dataclass(frozen=True)
+class JoinedPieces:
+    """Joins lists of pieces, one for each of several rules, for reductions that need no names."""
+
+    rules: tuple[Rules, ...]
+
+    def __call__(self, partials: list[list[Piece]]) -> list[Piece]:
+        return [join([p[i] for p in partials], rule)[0] for i, rule in enumerate(self.rules)]
 
 
 def begin(whole: Piece, rules: Rules) -> Message:

@@ -29,7 +29,8 @@ class Plane:
 
     def dense(self) -> HostArray:
         """The labels as an int32 array."""
-        return np.repeat(self.labels, np.diff(self.ends.astype(np.int64), prepend=0)).reshape(self.shape)
+        ends: HostArray = np.append(0, self.ends.astype(np.int64))
+        return np.repeat(self.labels, ends[1:] - ends[:-1]).reshape(self.shape)
 
     def renamed(self, names: HostArray) -> Plane:
         """The plane with label i replaced by ``names[i]``; label 0 stays."""

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 from numba.extending import intrinsic
 
 from voxelrock.errors import ParameterTypeError
@@ -22,17 +22,17 @@ from voxelrock.typing import HostArray, Triple
 _PACK = np.uint64(0x0102040810204080)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def trailing_zeros(context: Any, word: Any) -> Any:
     """Number of zero bits below the lowest set bit of a uint64."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 0))
+        return builder.cttz(arguments[0], cgutils.false_bit)
 
     return types.uint64(types.uint64), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def set_bits(context: Any, word: Any) -> Any:
     """Number of set bits of a uint64."""
 
@@ -77,7 +77,7 @@ def _mark_changes(flat: HostArray, at: int, count: int, flags: HostArray, base: 
 
 
 @jit
-def _changes(flat: HostArray, steps: Triple, shape: Triple, flags: HostArray, bits: HostArray) -> int:
+def _changes(flat: HostArray, steps: tuple[int, int], shape: Triple, flags: HostArray, bits: HostArray) -> int:
     """One bit per voxel, plane by plane: whether its value differs from the one before it in the row. Gives how many do."""
     words = flags.view(np.uint64)
     found = np.uint64(0)
@@ -90,11 +90,11 @@ def _changes(flat: HostArray, steps: Triple, shape: Triple, flags: HostArray, bi
                 packed |= ((words[w * 8 + k] * _PACK) >> np.uint64(56)) << np.uint64(8 * k)
             bits[z, w] = packed
             found += set_bits(packed)
-    return np.int64(found)
+    return int(found)
 
 
 @jit
-def _collect(flat: HostArray, steps: Triple, shape: Triple, bits: HostArray, rows: HostArray, start: HostArray, stop: HostArray) -> int:
+def _collect(flat: HostArray, steps: tuple[int, int], shape: Triple, bits: HostArray, rows: HostArray, start: HostArray, stop: HostArray) -> int:
     """The runs between the changes, those of zeros left out. Gives how many there are."""
     count, width = 0, shape[2]
     for z in range(shape[0]):
@@ -102,7 +102,7 @@ def _collect(flat: HostArray, steps: Triple, shape: Triple, bits: HostArray, row
         for w in range(bits.shape[1]):
             word = bits[z, w]
             while word:
-                place = w * 64 + np.int64(trailing_zeros(word))
+                place = w * 64 + int(trailing_zeros(word))
                 word &= word - np.uint64(1)
                 x = place - base
                 if y < 0 or x >= width:  # the next row begins, at its first voxel
@@ -125,7 +125,7 @@ def _collect(flat: HostArray, steps: Triple, shape: Triple, bits: HostArray, row
 
 
 @jit
-def _values(flat: HostArray, steps: Triple, shape: Triple, rows: HostArray, start: HostArray, value: HostArray) -> None:
+def _values(flat: HostArray, steps: tuple[int, int], shape: Triple, rows: HostArray, start: HostArray, value: HostArray) -> None:
     for r in range(rows.size - 1):
         for i in range(rows[r], rows[r + 1]):
             value[i] = flat[r // shape[1] * steps[0] + r % shape[1] * steps[1] + start[i]]
@@ -146,7 +146,7 @@ def find_runs(block: HostArray) -> Runs:
     nz, ny, nx = shape = (int(block.shape[0]), int(block.shape[1]), int(block.shape[2]))
     rows = np.zeros(nz * ny + 1, np.int64)
     if not block.size:
-        return Runs(shape, rows, *(np.empty(0, np.int32) for _ in range(2)), np.empty(0, np.int64))
+        return Runs(shape, rows, np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, np.int64))
     flat, *steps = as_rows(block.view(np.uint8) if block.dtype == bool else block)
     words = -(-ny * nx // 64)
     flags, bits = np.zeros(words * 64, np.uint8), np.empty((nz, words), np.uint64)
