@@ -170,3 +170,6 @@ GENERATORS = {
     "tight": lambda **o: N.tight(radius=4, porosity=0.08, seed=4, **o),
     "ct_scan": lambda **o: N.ct_scan(N.sandstone(radius=4, seed=4, **o), scanner=N.Scanner(cupping=0.1, rings=3), seed=2),
 }
+
+COMPUTING = ("labels.table",)
+"""Operations that compute at once, and say so: their own tests hold them to the same promises."""

@@ -59,10 +59,11 @@ def face_code(block: Block, /, *region: Block) -> Block:
     """
     xp = namespace(block)
     inside = _inner(block)
-    code = xp.zeros_like(xp.astype(inside, xp.uint8))
+    solid = inside if xp.isdtype(block.dtype, "bool") else inside != 0
+    code = xp.astype(solid, xp.uint8) * 0
     for i, (axis, low) in enumerate(SIDES):
         shift = -1 if low else 1
-        differs = (inside != 0) & (_inner(block, axis, shift) != inside)
+        differs = solid & (_inner(block, axis, shift) != inside)
         if region:
             differs = differs & _inner(region[0], axis, shift)
         code = code | xp.astype(differs, xp.uint8) * (1 << i)

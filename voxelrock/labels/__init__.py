@@ -3,6 +3,7 @@
 from voxelrock.labels.components import count, label
 from voxelrock.labels.connectivity import connectivity, effective_porosity, isolated_porosity, percolating_porosity
 from voxelrock.labels.selection import clear_border, floating_solid, keep, largest, percolating, remove_small
+from voxelrock.labels.table import table
 
 __all__ = [
     "clear_border",
@@ -17,4 +18,5 @@ __all__ = [
     "percolating",
     "percolating_porosity",
     "remove_small",
+    "table",
 ]
