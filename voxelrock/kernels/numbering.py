@@ -78,8 +78,11 @@ class ScanOrder:
 
     def enter(self, members: Members) -> Ledger:
         """The ledger of components."""
-        rows, counts = np.unique(members.key // self.extent[2], return_counts=True)
-        return rows, counts.astype(np.int64)
+        rows = members.key // max(self.extent[2], 1)
+        if np.any(rows[1:] < rows[:-1]):
+            rows = np.sort(rows)
+        ends = np.flatnonzero(np.append(rows[1:] != rows[:-1], rows.size > 0)) + 1 if rows.size else _NONE
+        return rows[ends - 1], np.diff(ends, prepend=np.int64(0))
 
     def join(self, parts: list[Part], members: Members) -> Ledger:
         """The ledger of the parts and of components finished now."""

@@ -142,8 +142,10 @@ def _global(key: HostArray, shape: Triple, start: Triple, extent: Triple) -> Hos
 
 def _rank(key: HostArray, done: HostArray, width: int) -> HostArray:
     """For each of the ascending keys, how many finished ones come before it in its row."""
-    finished = key[done]
-    return np.searchsorted(finished, key) - np.searchsorted(finished, key // max(width, 1) * width)
+    before = np.cumsum(done) - done
+    row = key // max(width, 1)
+    begins = np.append(True, row[1:] != row[:-1])[: row.size]
+    return before - np.maximum.accumulate(np.where(begins, before, 0))
 
 
 def _tally(members: Members) -> HostArray:
