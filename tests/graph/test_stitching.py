@@ -1,6 +1,7 @@
 """Stitching: tasks from 8 to 8000 chunks, what is alive, what travels."""
 
 import gc
+import tracemalloc
 import weakref
 from dataclasses import replace
 from math import prod
@@ -9,10 +10,12 @@ import dask
 import dask.array as da
 import numpy as np
 import pytest
+import scipy.ndimage as ndi
 
 import voxelrock as vr
 from tests.graph.test_budget import Alive, Hollow
 from tests.labels.components_dense import label as dense_label
+from tests.labels.components_dense import outer
 from voxelrock.geometry import Tiling, VoxelBox
 from voxelrock.graph.arrays import from_source, top
 from voxelrock.graph.budget import predict
@@ -163,3 +166,50 @@ def test_an_error_names_the_block():
     array = COMPONENTS(image.data, rules=top(vr.labels.label(hollow(2)).data).rules, dtype="i4")
     with pytest.raises(vr.errors.ParameterTypeError, match=r"booleans or integers; got float32 \(seen in voxels z"):
         array.compute(scheduler="sync")
+
+
+def test_a_chain_of_stitchings_grows_in_line():
+    source = da.zeros((16, 16, 16), chunks=4, dtype=bool)
+    image = vr.from_array(source)
+    counts = [tasks(source)]
+    for _ in range(4):
+        image = vr.labels.remove_small(image, min_voxels=2)
+        counts.append(tasks(image.data))
+    steps = np.diff(counts)
+    assert all(np.diff(steps, 2) <= 64)  # every pass makes its blocks anew, but no tree: quadratic in the chain, never doubling
+    assert steps[-1] < 2 * steps[-2]
+
+
+def test_a_chain_of_stitchings_is_right_and_keeps_nothing_alive():
+    alive = Alive()
+    array = np.random.default_rng(2).random((120, 8, 8)) < 0.5
+    blocks = da.from_array(array, chunks=(1, 8, 8)).map_blocks(alive.make, dtype=bool, meta=np.empty((0, 0, 0), bool))
+    large = vr.labels.remove_small(vr.from_array(blocks), min_voxels=4)
+    found = vr.labels.label(vr.labels.clear_border(~large, connectivity=26)).compute(scheduler="sync")
+    table = dense_label(array)
+    first = array & (np.append(0, np.bincount(table.ravel())[1:])[table] >= 4)
+    np.testing.assert_array_equal(found, dense_label(~first & ~outer(~first, 26)))
+    gc.collect()
+    assert alive.most <= 6  # of 120
+
+
+def test_a_threshold_is_found_once_for_both_passes():
+    calls = []
+    array = np.random.default_rng(2).integers(0, 99, (40, 8, 8)).astype("u1")
+    blocks = da.from_array(array, chunks=(1, 8, 8)).map_blocks(lambda b: calls.append(1) or b, dtype="u1", meta=np.empty((0, 0, 0), "u1"))
+    dark = vr.segmentation.otsu(vr.filters.gaussian(vr.from_array(blocks), sigma_vx=1), phase="dark")
+    vr.labels.label(dark).compute(scheduler="sync")
+    assert len(calls) == 4 * 40  # the extremes, the histogram, the first pass, the second: the threshold is not found again
+
+
+@pytest.mark.parametrize("smooth", [0, 3])
+def test_the_bytes_of_a_task_are_as_predicted(smooth):
+    field = ndi.gaussian_filter(np.random.default_rng(0).random((96, 96, 96)), smooth)
+    labels = vr.labels.label(stored(field < np.quantile(field, 0.2))).data
+    labels.compute(scheduler="sync")
+    tracemalloc.start()
+    labels.compute(scheduler="sync")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    expected = predict(labels).bytes_per_task
+    assert 0.4 * expected < peak < (1.35 if smooth else 1.8) * expected  # white noise is the worst: a run for every six voxels

@@ -274,3 +274,15 @@ def test_percolating_porosity_of_real_rocks(real, rock, file, edge):
 def test_a_real_rock_equals_scipy(real):
     image = vr.open(real("berea_110_u1.raw"), shape=110, dtype="u1") == 0
     np.testing.assert_array_equal(L.label(image.rechunk(37)).compute(), ndi.label(image.compute())[0])
+
+
+def test_percolating_porosity_of_a_measured_bead_pack(real):
+    spheres = dict(zip("xyz", np.loadtxt(real("finney_pack_4021.txt")).T[1:4]))
+    rows = _blocks(real, "beadpack")
+    assert rows
+    for row in rows:
+        corner = vr.ZYX(*(-10 + 0.04 * 128 * int(row[k]) for k in ("iz", "iy", "ix")))
+        grid = vr.VoxelGrid.of(shape=128, spacing=0.04, origin=corner)
+        table = vr.compute(L.connectivity(vr.generators.sphere_pack(spheres, 1.0, shape=grid, phase="pore", block=60)))
+        for axis in "zyx":
+            assert f"{float(table[f'percolating_{axis}'].sel(connectivity=6, of='bulk')):.6g}" == f"{float(row[f'phi_eff_{axis}']):.6g}"

@@ -2,7 +2,8 @@
 
 An image that depends on a number found in the same image (its threshold, say) passes over it twice. If both passes shared the keys of its
 blocks, Dask would keep every block alive from the first to the second. A second pass over blocks that tasks make therefore makes
-them anew, under other names; what is data already (arrays in memory, futures) stays what it is.
+them anew, under other names; what is data already (arrays in memory, futures) stays what it is, and so do small results, such as a threshold
+or the names of a block's components, whatever they waited for.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 
 import dask.array as da
 from dask._task_spec import Alias, DataNode, GraphNode, Task, convert_legacy_graph
-from dask.highlevelgraph import HighLevelGraph
+from dask.highlevelgraph import HighLevelGraph, MaterializedLayer
 from dask.utils import ensure_dict
 
 from voxelrock.graph.expressions import Blocks, Expression, Value, leaves, replaced
@@ -53,8 +54,10 @@ def _renewed(expression: Expression, stale: list[Blocks], seed: str) -> Expressi
 
 def _copy(leaf: Blocks, seed: str) -> Blocks:
     assert leaf.array is not None
-    old = convert_legacy_graph(ensure_dict(leaf.array.__dask_graph__()))
-    names: dict[Any, Any] = {key: _rename(key, seed) for key, node in old.items() if isinstance(node, Task)}
+    layered = leaf.array.__dask_graph__()
+    kept = {key for layer in getattr(layered, "layers", {}).values() for key in getattr(layer, "small_keys", ())}
+    old = convert_legacy_graph(ensure_dict(layered))
+    names: dict[Any, Any] = {key: _rename(key, seed) for key in _behind(old, [(leaf.name, *index) for index in leaf.tiling], kept)}
     if not any((leaf.name, *index) in names for index in leaf.tiling):
         return leaf
     new = {}
@@ -65,8 +68,28 @@ def _copy(leaf: Blocks, seed: str) -> Blocks:
         key = (leaf.name, *index)
         if key not in names:
             new[(name, *index)] = Alias((name, *index), key)
-    array = da.Array(HighLevelGraph.from_collections(name, new), name, leaf.array.chunks, meta=leaf.array._meta)
+    array = da.Array(HighLevelGraph.from_collections(name, Copies(new, kept)), name, leaf.array.chunks, meta=leaf.array._meta)
     return Blocks(name, leaf.tiling, leaf.dtype, leaf.meaning, array)
+
+
+class Copies(MaterializedLayer):
+    """Renamed tasks; ``small_keys`` are results that a whole image went into, and that are not made anew."""
+
+    def __init__(self, mapping: dict[Any, Any], small_keys: set[Any]) -> None:
+        super().__init__(mapping)
+        self.small_keys = small_keys
+
+
+def _behind(graph: dict[Any, GraphNode], keys: list[Any], kept: set[Any]) -> list[Any]:
+    """The tasks that blocks are made by, down to data and to small results: those are kept, for what they wait for is not needed again."""
+    found: dict[Any, None] = {}
+    waiting = list(keys)
+    while waiting:
+        key = waiting.pop()
+        if key not in found and key not in kept and isinstance(graph[key], Task):
+            found[key] = None
+            waiting.extend(graph[key].dependencies)
+    return list(found)
 
 
 def _rename(key: Any, seed: str) -> Any:

@@ -155,6 +155,11 @@ class ReductionLayer(LazyLayer):
             yield Task(last, finish_member, number, self.members, List(*map(TaskRef, keys.values())))
 
     @property
+    def small_keys(self) -> set[Any]:
+        """The results: a second pass uses them as they are."""
+        return {(m.name(self.tiling), *(0,) * len(m.shape)) for m in self.members}
+
+    @property
     def inputs(self) -> Inputs:
         """What the partial results need."""
         return self.blocks.inputs

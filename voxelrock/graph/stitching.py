@@ -174,6 +174,11 @@ class StitchedLayer(LazyLayer):
         """The Dask arrays that both passes get blocks or values from."""
         return [*self.first.upstream(), *self.second.upstream()]
 
+    @property
+    def small_keys(self) -> set[Any]:
+        """The messages: what is made of the result's blocks a second time uses them as they are."""
+        return {self._key("messages", level.number, index) for level in _levels(self.tiling) for index in level.nodes}
+
     def tasks(self) -> Iterator[Task]:
         """First pass, tree up, tree down, second pass."""
         yield from self.first.tasks()
