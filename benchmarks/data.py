@@ -85,6 +85,14 @@ def _field_npy(folder: Path, size: int) -> None:
     np.save(folder / "field.npy", np.stack([smooth + np.float32(0.01) * noise for smooth, noise in _planes(size)]))
 
 
+def _plug_zarr(folder: Path, size: int) -> None:
+    """A cylinder of the grey image in noisy air, off the middle."""
+    scan = vr.open(provide(folder, size, "grey.zarr"))
+    tube = vr.Cylinder(axis="z", radius=f"{0.42 * 5 * size} um", center={"y": f"{2.45 * size} um", "x": f"{2.55 * size} um"})
+    air = vr.from_function(lambda z, y, x: 14000 + 37 * ((z * 7919 + y * 104729 + x * 1299709) % 17), shape=scan.shape, dtype="u2", spacing="5 um")
+    vr.save(scan.where(tube, air), folder / "plug.zarr")
+
+
 def _rockverse_zarr(folder: Path, size: int) -> None:
     provide(folder, size, "grey.zarr")
     vr.save(vr.open(folder / "grey.zarr"), folder / "rockverse.zarr", layout="rockverse")
@@ -94,6 +102,7 @@ _MAKERS = {
     "grey.raw": _grey_raw,
     "scan.raw": _scan_raw,
     "grey.zarr": _grey_zarr,
+    "plug.zarr": _plug_zarr,
     "mask.npy": _mask_npy,
     "mask.zarr": _mask_zarr,
     "field.npy": _field_npy,

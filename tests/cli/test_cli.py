@@ -36,8 +36,57 @@ def test_analyze_a_scan(run, scan, tmp_path):
     for name in ("report.html", "results.json", "recipe.toml", "segmented.zarr"):
         assert (tmp_path / "out" / name).exists()
     again = run("analyze", scan, "--out", tmp_path / "out", ok=False)
-    assert again.strip().splitlines()[-1].startswith("voxelrock: ")
+    assert "holds another analysis: with the spacing" in again.strip().splitlines()[-1]
+    assert "nothing is missing" in run("analyze", scan, "--voxel-size", "8um", "--denoise", "none", "--out", tmp_path / "out")
     run("analyze", scan, "--pore", "60", "--out", tmp_path / "out", "--overwrite")
+
+
+def test_look_converts_nothing(run, scan, tmp_path):
+    out = run("look", scan)
+    assert "it looks like    a segmented image of 2 labels" in out
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["scan-look.png", "scan.tif"]
+    assert "exists; pass --overwrite" in run("look", scan, ok=False)
+    run("look", scan, "--out", tmp_path / "pictures/a.svg")
+    np.arange(24, dtype="u2").tofile(tmp_path / "plain.raw")
+    assert "Shapes that fit" in run("look", tmp_path / "plain.raw")
+
+
+def test_a_dry_run_writes_nothing(run, scan, tmp_path):
+    out = run("analyze", scan, "--dry-run", "--method", "minimum-error")
+    for part in ("threshold by minimum error", "peak memory", "output, at most", "scratch"):
+        assert part in out
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["scan.tif"]
+
+
+def test_phases_from_the_command_line(run, tmp_path):
+    array = np.random.default_rng(0).choice(np.array([0, 1, 2, 3], "u1"), size=(20, 22, 24), p=[0.3, 0.2, 0.2, 0.3])
+    tifffile.imwrite(tmp_path / "seg.tif", array, photometric="minisblack")
+    out = run("analyze", tmp_path / "seg.tif", "--pore", "1,3", "--outside", "0", "--micro", "2:0.35", "--voxel-size", "2um", "--out", tmp_path / "a")
+    bulk, pore, micro = (array != 0).sum(), np.isin(array, [1, 3]).sum(), (array == 2).sum()
+    assert f"porosity         {pore / bulk:.6g}" in out
+    assert f"total porosity   {(pore + 0.35 * micro) / bulk:.6g}" in out
+    (tmp_path / "phases.csv").write_text("label,name,role,porosity\n0,air,outside,\n1,oil,fluid,\n3,brine,fluid,\n2,clay,micro,0.35\n")
+    again = run("analyze", tmp_path / "seg.tif", "--phases", tmp_path / "phases.csv", "--voxel-size", "2um", "--out", tmp_path / "b")
+    assert f"total porosity   {(pore + 0.35 * micro) / bulk:.6g}" in again
+    assert "brine" in (tmp_path / "b/report.html").read_text()
+    other = run("analyze", tmp_path / "seg.tif", "--recipe", tmp_path / "a/recipe.toml", "--voxel-size", "2um", "--out", tmp_path / "c")
+    assert f"porosity         {pore / bulk:.6g}" in other
+
+
+def test_samples_from_the_command_line(run, scan, tmp_path):
+    (tmp_path / "samples.csv").write_text("sample,path,pore\nA,scan.tif,60\nB,missing.tif,60\n")
+    out = run("analyze", "--samples", tmp_path / "samples.csv", "--voxel-size", "3um", ok=False)
+    assert "voxelrock: 1 of 2 samples failed: B" in out
+    assert f"A                porosity {(tifffile.imread(scan) == 60).mean():.6g}" in out
+    for name in ("summary.csv", "summary.html", "A/report.html"):
+        assert (tmp_path / "samples-analysis" / name).exists()
+    (tmp_path / "one.csv").write_text("sample,path,pore\nA,scan.tif,60\n")
+    assert "peak memory" in run("analyze", "--samples", tmp_path / "one.csv", "--dry-run")
+
+
+def test_nodata_from_the_command_line(run, scan, tmp_path):
+    out = run("analyze", scan, "--nodata", "60", "--threshold", "100", "--denoise", "none", "--out", tmp_path / "out")
+    assert "porosity         0\n" in out
 
 
 def test_the_default_folder_lies_beside_the_scan(run, scan, tmp_path):
@@ -91,6 +140,17 @@ def test_the_demonstration(run, tmp_path):
         (["analyze", "SCAN", "--pore", "a"], "voxelrock: --pore takes labels such as 0 or 1,3"),
         (["analyze", "SCAN", "--shape-xyz", "4x4"], "voxelrock: a shape is three whole numbers"),
         (["analyze", "SCAN", "--roi", "sphere"], "voxelrock: cannot read 'sphere' as a region"),
+        (["analyze"], "voxelrock: give one PATH, or --samples"),
+        (["analyze", "SCAN", "--samples", "x.csv"], "voxelrock: give one PATH, or --samples"),
+        (["analyze", "SCAN", "--recipe", "r.toml", "--pore", "0"], "voxelrock: --recipe says all steps: leave out --pore"),
+        (["analyze", "SCAN", "--recipe", "r.toml"], "voxelrock: there is no recipe r.toml"),
+        (["analyze", "SCAN", "--pore", "60", "--threshold", "3"], "voxelrock: --threshold is for grey scans, and --pore says"),
+        (["analyze", "SCAN", "--method", "otsu", "--threshold", "3"], "voxelrock: give --method or --threshold, not both"),
+        (["analyze", "SCAN", "--pore", "60", "--outside", "60"], "voxelrock: label 60 has two roles: pore and outside"),
+        (["analyze", "SCAN", "--micro", "60:1.5"], "voxelrock: the porosity of a microporous label is a fraction"),
+        (["analyze", "SCAN", "--pore", "7"], "voxelrock: the image has no voxel with the label 7; it has 60, 200"),
+        (["analyze", "SCAN", "--roi", "box:z=100..200"], "voxelrock: the region Box"),
+        (["analyze", "--samples", "none.csv"], "voxelrock: none.csv does not exist"),
     ],
 )
 def test_errors_are_one_clear_line(run, scan, arguments, message):
@@ -109,6 +169,6 @@ def test_debug_shows_the_traceback(tmp_path):
 
 def test_help_is_quick_and_complete(run):
     out = run("--help")
-    for command in ("analyze", "convert", "demo", "info", "report"):
+    for command in ("analyze", "convert", "demo", "info", "look", "report"):
         assert command in out
         assert "--help" in run(command, "--help")

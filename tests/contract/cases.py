@@ -65,13 +65,15 @@ def coarse(a, f, function):
     return function(cut.reshape(n[0], f[0], n[1], f[1], n[2], f[2]).transpose(0, 2, 4, 1, 3, 5).reshape(*n, -1))
 
 
-def majority(v):
+def majority(v, nodata=None):
     flat = v.reshape(-1, v.shape[-1])
-    return np.array([min(np.unique(r), key=lambda u: (-np.sum(r == u), u)) for r in flat], v.dtype).reshape(v.shape[:-1])
+    known = [r[r != nodata] if nodata is not None else r for r in flat]
+    return np.array([min(np.unique(r), key=lambda u: (-np.sum(r == u), u)) if r.size else nodata for r in known], v.dtype).reshape(v.shape[:-1])
 
 
 F, S, G, N, L = vr.filters, vr.statistics, vr.segmentation, vr.generators, vr.labels
 PARTS = ["total", "effective", "percolating_z", "percolating_y", "percolating_x", "isolated"]
+MISSING = 131  # a grey value of the u1 images, declared to be no data
 SMALL = vr.ZYX(z=9, y=11, x=8)
 
 CASES = [
@@ -92,6 +94,12 @@ CASES = [
     Case("segmentation.otsu where", lambda im: G.otsu(F.median(im, radius_vx=1), phase="bright", where=BALL),
          lambda a: (ndi.median_filter(a, 3) > threshold_otsu(ndi.median_filter(a, 3)[ball(a)])) & ball(a), covers="segmentation.otsu"),
     Case("segmentation.otsu f4", lambda im: G.otsu(im, phase="dark"), lambda a: a <= threshold_otsu(a.astype("f8")), "f4", "segmentation.otsu"),
+    Case("segmentation.otsu without data", lambda im: S.porosity(G.otsu(im.assign(nodata=MISSING), phase="dark")),
+         lambda a: (a[a != MISSING] <= threshold_otsu(a[a != MISSING])).mean(), "u1", "segmentation.otsu", tolerance=1e-15),
+    Case("segmentation.threshold without data", lambda im: S.porosity(~G.threshold(im.assign(nodata=MISSING), high=90) ^ (im > 200)),
+         lambda a: ((a > 90) ^ (a > 200))[a != MISSING].mean(), "u1", "segmentation.threshold", tolerance=1e-15),
+    Case("segmentation.otsu where feeds porosity", lambda im: S.porosity(G.otsu(im, phase="bright", where=BALL)),
+         lambda a: (a > threshold_otsu(a[ball(a)]))[ball(a)].mean(), covers="segmentation.otsu", tolerance=1e-15),
     Case("segmentation.otsu_threshold", lambda im: G.otsu_threshold(im), threshold_otsu),
     Case("segmentation.otsu_threshold where", lambda im: G.otsu_threshold(im, where=BALL), lambda a: threshold_otsu(a[ball(a)]), "i2", "segmentation.otsu_threshold"),
     Case("segmentation.multi_otsu_thresholds", lambda im: G.multi_otsu_thresholds(im, classes=3), lambda a: threshold_multiotsu(a, 3), "u1"),
@@ -130,6 +138,13 @@ CASES = [
     Case("image.coarsen mean", lambda im: im.coarsen((2, 3, 1)), lambda a: coarse(a, (2, 3, 1), lambda v: v.mean(-1).astype("f4")), covers="image", tolerance=1e-7),
     Case("image.coarsen majority", lambda im: (im // 16).coarsen(2, how="majority"), lambda a: coarse(a // 16, (2, 2, 2), majority), "u1", "image"),
     Case("image.coarsen fraction", lambda im: im.coarsen(2, how="fraction"), lambda a: coarse(a, (2, 2, 2), lambda v: v.mean(-1).astype("f4")), "bool", "image"),
+    Case("image.coarsen majority without data", lambda im: (im // 16).assign(nodata=7).coarsen(2, how="majority"),
+         lambda a: coarse(a // 16, (2, 2, 2), lambda v: majority(v, 7)), "u1", "image"),
+    Case("image.coarsen fraction without data", lambda im: (im.assign(nodata=MISSING) > 90).coarsen(2, how="fraction"),
+         lambda a: coarse(np.where(a == MISSING, np.nan, a > 90), (2, 2, 2), lambda v: np.nanmean(v, -1).astype("f4")), "u1", "image"),
+    Case("image and a lazy number", lambda im: (im - S.summary(im)["mean"]) * (im > G.otsu_threshold(im)),
+         lambda a: (a - np.float32(a.mean())) * (a > threshold_otsu(a)), covers="image"),
+    Case("mask as bytes", lambda im: ~(im.assign(nodata=MISSING) > 90).astype("u1"), lambda a: np.where(a == MISSING, np.nan, ~(a > 90).astype("u1")).astype("f4"), "u1", "image"),
     Case("filter of coarse", lambda im: F.median(im.coarsen(2), radius_vx=1), lambda a: ndi.median_filter(coarse(a, (2, 2, 2), lambda v: v.mean(-1).astype("f4")), 3), covers="image"),
     Case("image.rechunk", lambda im: F.median(im.rechunk(3), radius_vx=1), lambda a: ndi.median_filter(a, 3), covers="image"),
     Case("labels.label", lambda im: L.label(im), lambda a: dense.label(a), "bool"),
@@ -173,3 +188,20 @@ GENERATORS = {
 
 COMPUTING = ("labels.table",)
 """Operations that compute at once, and say so: their own tests hold them to the same promises."""
+
+
+def tube_scan(shape=(24, 40, 44)):
+    """A noisy plug off the middle, in noisy air."""
+    _, y, x = np.ogrid[tuple(slice(n) for n in shape)]
+    inside = np.broadcast_to((y - 19) ** 2 + (x - 25) ** 2 <= 15**2, shape)
+    return (np.where(inside, 200, 50) + np.random.default_rng(3).normal(0, 12, shape)).astype("u1")
+
+
+# These look at the data at the call and give a description, not an array, so that laziness, blocks and devices do not apply to them: what
+# does is tested with all their chunkings, and against plugs whose place is known in tests/artefacts. None: the class of a description.
+DESCRIBING = {
+    "artefacts.outline": vr.artefacts.outline,
+    "artefacts.nature": vr.artefacts.nature,
+    "artefacts.Outline": None,
+    "artefacts.Nature": None,
+}

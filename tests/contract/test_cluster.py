@@ -40,6 +40,17 @@ def test_several_results_in_one_reading_on_a_cluster(client):
 
 
 @pytest.mark.filterwarnings("default")
+def test_masks_without_data_on_a_cluster(client, tmp_path):
+    array = grey((9, 11, 8), "u1")
+    image = stored(array, CHUNKS).assign(nodata=int(array[4, 5, 3]))
+    mask = vr.segmentation.otsu(image, phase="dark").persist() | (image > 200)
+    known = array != image.nodata
+    truth = ((array <= float(vr.segmentation.otsu_threshold(image))) | (array > 200))[known].mean()
+    assert float(vr.statistics.porosity(mask)) == truth
+    assert float(vr.statistics.porosity(vr.save(mask, tmp_path / "mask.zarr"))) == truth
+
+
+@pytest.mark.filterwarnings("default")
 def test_an_error_arrives_as_it_was_raised(client):
     array = np.full((8, 8, 8), np.nan, "f4")
     with pytest.raises(DataError, match=r"NaN.*seen in voxels"):

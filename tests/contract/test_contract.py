@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import voxelrock as vr
-from tests.contract.cases import CASES, COMPUTING, GENERATORS, SMALL, grey
+from tests.contract.cases import CASES, COMPUTING, DESCRIBING, GENERATORS, SMALL, grey, tube_scan
 from voxelrock.geometry import VoxelBox
 from voxelrock.graph.arrays import lift
 from voxelrock.graph.evaluation import evaluate
@@ -161,10 +161,10 @@ def test_on_a_gpu(case):
 
 def test_every_public_operation_has_a_case():
     missing = []
-    for subject in ("filters", "statistics", "segmentation", "generators", "labels"):
+    for subject in ("filters", "statistics", "segmentation", "generators", "labels", "artefacts"):
         module = getattr(vr, subject)
         missing += [f"{subject}.{name}" for name in module.__all__ if not any(c.public == f"{subject}.{name}" for c in CASES)]
-    assert not [name for name in missing if name.removeprefix("generators.") not in (*GENERATORS, "Scanner", *COMPUTING)]
+    assert not [name for name in missing if name.removeprefix("generators.") not in (*GENERATORS, *DESCRIBING, *COMPUTING, "Scanner")]
 
 
 @pytest.mark.parametrize("name", GENERATORS)
@@ -176,3 +176,19 @@ def test_a_generated_voxel_follows_from_its_index(name):
     for block in ((7, 5, 3), (2, 11, 1)):
         assert make(shape=SMALL, block=block).compute(scheduler="sync").tobytes() == expected.tobytes()
     np.testing.assert_array_equal(whole[5:, 2:4, 7].compute(), expected[5:, 2:4, 7:8])
+
+
+@pytest.mark.parametrize("name", [name for name, make in DESCRIBING.items() if make is not None])
+def test_what_describes_an_image_at_the_call_heeds_no_chunks(name):
+    make, array = DESCRIBING[name], tube_scan()
+    before = array.copy()
+    whole = make(vr.from_array(array))
+
+    @given(st.tuples(*(cuts(n) for n in array.shape)))
+    def run(chunks):
+        assert make(stored(array, chunks)) == whole
+        assert make(vr.from_array(da.from_array(array, chunks=chunks))) == whole
+
+    run()
+    assert whole != make(vr.from_array(array[:, :, ::-1].copy()))
+    np.testing.assert_array_equal(array, before)

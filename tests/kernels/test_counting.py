@@ -171,6 +171,8 @@ def test_coarse_kernels_on_a_foreign_device(dtype):
         (coarsening.coarse_mean, {"nodata": 1, "dtype": "float32"}),
         (coarsening.coarse_fraction, {"values": (1, 2) if dtype != "bool" else (True,)}),
         (coarsening.coarse_majority, {}),
+        (coarsening.coarse_fraction, {"values": (2, 4), "nodata": 1}),
+        (coarsening.coarse_majority, {"nodata": 1}),
     ):
         if dtype == "bool" and options.get("nodata") == 1:
             continue

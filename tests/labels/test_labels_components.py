@@ -105,6 +105,21 @@ def test_no_data_belongs_to_no_component():
     np.testing.assert_array_equal(L.label(image).compute(), dense.label(np.where(array == 2, 0, array)))
 
 
+def test_masks_that_do_not_know_some_voxels():
+    array = np.random.default_rng(6).random((16, 16, 16)) < 0.5
+    known = np.random.default_rng(7).random(array.shape) < 0.9
+    image = stored(array, ((7, 9),) * 3).assign(nodata=stored(~known, ((5, 11),) * 3))
+    np.testing.assert_array_equal(L.label(image).compute(), dense.label(array & known))
+    spanning = L.percolating(image, axis="z")
+    np.testing.assert_array_equal(spanning.compute(), dense.percolating(array, 0, inside=known))
+    np.testing.assert_array_equal(spanning.valid.compute(), known)
+    assert float(vr.statistics.porosity(spanning)) == float(L.percolating_porosity(image, axis="z"))
+    floating = L.floating_solid(image)
+    np.testing.assert_array_equal(floating.compute(), ~array & known & ~dense.outer(~array, 26, known))
+    inside = L.largest(image, where=PLUG)
+    np.testing.assert_array_equal(inside.valid.compute(), known & plug(array.shape))
+
+
 PLUG = vr.Cylinder(axis="z", center={"y": 11.5, "x": 11.5}, radius=9.3)
 
 

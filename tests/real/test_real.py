@@ -89,3 +89,46 @@ def test_a_plug_of_slices_from_end_to_end(real, tmp_path):
     found = vr.statistics.porosity(pores, where=plug)
     assert "where" in found.attrs["bulk"]
     assert 0.2 < float(found) < 0.3
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("grey_rock_100.npy", {}),
+        ("grey_sandstone_200x100x100_u2le.raw", {"shape": vr.ZYX(200, 100, 100), "dtype": "<u2"}),
+        ("grey_cement_128.tif", {}),
+        ("pair_grey_50_u2le.raw", {"shape": 50, "dtype": "<u2"}),
+        ("berea_400.tif", {}),
+        ("ketton_256.tif", {}),
+        ("leopard_100.npy", {}),
+        ("two_fluid_250x300x300.tif", {}),
+    ],
+)
+@pytest.mark.parametrize("axis", ["z", "y", "x"])
+def test_rocks_that_fill_their_images_have_no_outline(real, name, options, axis):
+    found = vr.artefacts.nature(vr.open(real(name), **options), axis=axis)
+    assert found.outline.describe() == "the rock fills the image: no air and no padding around it"
+    assert found.kind == ("grey" if "grey" in name else "segmented")
+
+
+def test_a_cut_from_the_side_of_a_scan_is_not_taken_for_a_plug(real):
+    found = vr.artefacts.outline(vr.open(real("plug_slices")))  # a sleeve, rings, a narrow gap: no air that is sure to be air
+    assert found.region is None
+
+
+def test_the_core_of_a_medical_scan_is_found_in_its_tube(real):
+    image = vr.open(real("core_dicom"))
+    found = vr.artefacts.outline(image)
+    assert (found.padding, found.air, found.cut) == (-2048, True, True)  # the core is slabbed: its upper third is gone
+    assert found.radius == pytest.approx(49.5, abs=0.5)  # mm
+    assert float(found.region.radius) == pytest.approx(34.4, abs=1)
+    smooth = vr.filters.uniform(image, size_vx=(1, 9, 9)).compute()  # the noise of a voxel is over 1000 Hounsfield units
+    assert smooth[image.restriction(found.region).compute()].min() > 1500  # rock, neither air nor the tube
+
+
+def test_a_round_field_of_view_filled_with_rock(real):
+    image = vr.open(real("grey_limestone_slice_1008x980.tiff"))
+    found = vr.artefacts.outline(image)
+    assert (found.padding, found.air, found.tilt) == (1, False, 0)
+    assert found.radius == pytest.approx(484, abs=2)
+    assert not (image.compute()[image.restriction(found.region).compute()] == 1).any()

@@ -7,7 +7,7 @@ import scipy.ndimage as ndi
 from skimage.filters import threshold_otsu
 
 import voxelrock as vr
-from voxelrock.errors import DataError, ExistsError, ParameterError
+from voxelrock.errors import DataError, ExistsError, ParameterError, StorageError
 from voxelrock.workflow import Recipe, analyze, parse_region
 
 
@@ -17,63 +17,184 @@ def scan(shape=(30, 28, 26)):
     return (np.where(rock, 30000, 12000) + rng.normal(0, 3000, shape)).clip(0, 65535).astype("u2")
 
 
+def segmented(folder):
+    return vr.open(folder / "segmented.zarr")
+
+
 def test_a_grey_scan_from_end_to_end(tmp_path):
     array = scan()
     image = vr.from_array(array, spacing="8 um", block=16)
     said = []
-    found = analyze(image, out=tmp_path / "out", say=said.append)
+    found = analyze(image, out=tmp_path / "out", say=said.append, sample="A1")
     quiet = ndi.median_filter(array, 3)
     limit = threshold_otsu(quiet)
-    assert float(found.results["threshold"]) == limit
-    assert float(found.results["porosity"]) == (quiet <= limit).mean()
-    np.testing.assert_array_equal(found.segmented.compute(), quiet <= limit)
-    np.testing.assert_allclose(found.results["profile_y"], (quiet <= limit).mean(axis=(0, 2)))
-    assert found.segmented.grid == image.grid
-    assert [p.role for p in found.segmented.phases.values()] == ["solid", "pore"]
-    assert any("Otsu" in text for text in said)
-    written = json.loads((tmp_path / "out/results.json").read_text())
-    assert written["results"]["porosity"]["value"] == float(found.results["porosity"])
+    assert float(found["threshold"]) == limit
+    assert float(found["porosity"]) == (quiet <= limit).mean()
+    assert float(found["grey_mean"]) == pytest.approx(array.mean(), rel=1e-14)
+    labels = segmented(tmp_path / "out")
+    np.testing.assert_array_equal(labels.compute(), quiet <= limit)
+    np.testing.assert_allclose(found["profile_y"], (quiet <= limit).mean(axis=(0, 2)))
+    assert float(found["slice_spread_y"]) == pytest.approx((quiet <= limit).mean(axis=(0, 2)).std())
+    assert labels.grid == image.grid
+    assert [p.role for p in labels.phases.values()] == ["solid", "pore"]
+    assert int(found["bulk_voxels"]) == array.size
+    assert float(found["bulk_volume"]) == pytest.approx(array.size * 512)
+    assert any("otsu" in text for text in said)
+    width = float(found["solid_width"])
+    assert float(found["porosity_low"]) == (quiet <= limit - width).mean()
+    assert float(found["porosity_high"]) == (quiet <= limit + width).mean()
+
+
+def test_everything_is_written(tmp_path):
+    found = analyze(vr.from_array(scan(), spacing="8 um"), out=tmp_path, sample="A1")
+    written = json.loads((tmp_path / "results.json").read_text())
+    assert written["results"]["porosity"]["value"] == float(found["porosity"])
     assert "definition" in written["results"]["porosity"]
-    recipe = tomllib.loads((tmp_path / "out/recipe.toml").read_text())
-    assert recipe["recipe"]["method"] == "otsu"
-    assert recipe["voxelrock"]["voxelrock"] == vr.__version__
-    page = (tmp_path / "out/report.html").read_text()
+    recipe = tomllib.loads((tmp_path / "recipe.toml").read_text())
+    assert [s["step"] for s in recipe["steps"]] == ["restrict", "denoise", "threshold"]
+    assert recipe["software"]["voxelrock"] == vr.__version__
+    assert "porosity," in (tmp_path / "results.csv").read_text()
+    figures = {p.name for p in (tmp_path / "figures").iterdir()}
+    names = ("slices", "stages", "crop_raw", "crop_filtered", "crop_segmented", "histogram", "porosity_threshold", "profiles")
+    assert figures == {f"{name}.{suffix}" for name in names for suffix in ("png", "svg")}
+    curves = {p.name for p in (tmp_path / "curves").iterdir()}
+    assert curves == {f"{n}.csv" for n in ("histogram", "porosity_curve", "phase_fractions", "profile_z", "profile_y", "profile_x")}
+    page = (tmp_path / "report.html").read_text()
     assert "http" not in page.replace("http-equiv", "")
     assert "<script" not in page
-    for part in ("Results", "Histogram", "Porosity profiles", "resolved porosity", "filters.median", "Versions and timings"):
+    for part in ("A1", "Region of interest", "Histogram", "Porosity profiles", "resolved porosity", "filters.median", "Versions, timings", "doi:10.1109"):
         assert part in page
+
+
+def test_results_come_back_as_they_were(tmp_path):
+    image = vr.from_array(scan(), spacing="8 um")
+    first = analyze(image, out=tmp_path)
+    again = analyze(image, out=tmp_path)
+    assert set(first.data_vars) == set(again.data_vars)
+    for name in first.data_vars:
+        np.testing.assert_array_equal(first[name].values, again[name].values)
+        assert first[name].attrs["definition"] == again[name].attrs["definition"]
+    assert first.attrs["warnings"] == again.attrs["warnings"]
+
+
+def test_without_a_folder_nothing_is_written(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    found = analyze(vr.from_array(scan()))
+    quiet = ndi.median_filter(scan(), 3)
+    assert float(found["porosity"]) == (quiet <= threshold_otsu(quiet)).mean()
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_region_restricts_everything(tmp_path):
     array = scan()
     image = vr.from_array(array, spacing="8 um")
-    found = analyze(image, out=tmp_path / "out", recipe=Recipe(roi="cylinder:axis=z,margin=16um"))
+    found = analyze(image, out=tmp_path / "out", recipe=Recipe.of(roi="cylinder:axis=z,margin=16um"))
     inside = image.restriction(parse_region("cylinder:axis=z,margin=16um", image)).compute()
     quiet = ndi.median_filter(array, 3)
     pores = quiet <= threshold_otsu(quiet[inside])
-    assert float(found.results["porosity"]) == pores[inside].mean()
-    labels = found.segmented.compute()
+    assert float(found["porosity"]) == pores[inside].mean()
+    labels = segmented(tmp_path / "out").compute()
     assert set(np.unique(labels[~inside])) == {2}
-    assert float(found.results["grey_count"]) == inside.sum()
-    assert "outside" in found.results["porosity"].attrs["bulk"]
+    assert float(found["grey_count"]) == inside.sum() == int(found["bulk_voxels"])
+    assert "outside" in found["porosity"].attrs["bulk"]
+    assert float(found["phase_fractions"].sel(label=1)) == pytest.approx(pores[inside].mean(), abs=1e-15)
+    assert found["phase_fractions"]["label"].values.tolist() == [0, 1]
+    rows = [pores[:, k][inside[:, k]].mean() if inside[:, k].any() else np.nan for k in range(array.shape[1])]
+    np.testing.assert_allclose(found["profile_y"], rows)
 
 
 def test_segmented_images_are_measured_as_they_are(tmp_path):
     labels = (scan() > 20000).astype("u1") * 3
-    found = analyze(vr.from_array(labels), out=tmp_path / "out", recipe=Recipe(pore=(0,)))
-    assert float(found.results["porosity"]) == (labels == 0).mean()
-    assert "threshold" not in found.results
+    pore = {0: vr.Phase("pore", "pore")}
+    found = analyze(vr.from_array(labels), out=tmp_path / "out", recipe=Recipe.of(phases=pore))
+    assert float(found["porosity"]) == (labels == 0).mean()
+    assert "threshold" not in found
     pores = analyze(vr.from_array(labels == 0), out=tmp_path / "bool")
-    assert float(pores.results["porosity"]) == (labels == 0).mean()
+    assert float(pores["porosity"]) == (labels == 0).mean()
+    assert np.array_equal(segmented(tmp_path / "out").compute(), labels)
+
+
+def test_phases_with_all_roles(tmp_path):
+    rng = np.random.default_rng(1)
+    array = rng.choice(np.array([0, 1, 2, 3, 4], "u1"), size=(20, 21, 22), p=[0.2, 0.1, 0.3, 0.25, 0.15])
+    phases = {
+        0: vr.Phase("outside", "outside"),
+        1: vr.Phase("oil", "fluid"),
+        2: vr.Phase("clay", "micro", porosity=0.35),
+        3: vr.Phase("brine", "fluid"),
+    }
+    found = analyze(vr.from_array(array), recipe=Recipe.of(phases=phases))
+    bulk = (array != 0).sum()
+    fluids = np.isin(array, [1, 3]).sum()
+    assert float(found["porosity"]) == pytest.approx(fluids / bulk, abs=1e-15)
+    assert float(found["total_porosity"]) == pytest.approx((fluids + 0.35 * (array == 2).sum()) / bulk, abs=1e-15)
+    assert float(found["saturation"].sel(fluid=1)) == pytest.approx((array == 1).sum() / fluids, abs=1e-15)
+    assert float(found["phase_fractions"].sel(label=4)) == pytest.approx((array == 4).sum() / bulk, abs=1e-15)
+    assert int(found["bulk_voxels"]) == bulk
 
 
 def test_an_analysis_is_not_overwritten_unasked(tmp_path):
     image = vr.from_array(scan())
     analyze(image, out=tmp_path)
-    with pytest.raises(ExistsError, match=r"holds an analysis already.*overwrite"):
-        analyze(image, out=tmp_path)
-    again = analyze(image, out=tmp_path, recipe=Recipe(method="threshold", threshold=15000.0, denoise="gaussian"), overwrite=True)
-    assert float(again.results["threshold"]) == 15000
+    other = Recipe.of(threshold=15000.0, denoise="gaussian")
+    with pytest.raises(ExistsError, match=r"another analysis.*denoise.*overwrite"):
+        analyze(image, out=tmp_path, recipe=other)
+    with pytest.raises(ExistsError, match=r"another analysis: with the spacing"):
+        analyze(image.assign_grid(spacing="2 um"), out=tmp_path)
+    again = analyze(image, out=tmp_path, recipe=other, overwrite=True)
+    assert float(again["threshold"]) == 15000
+    quiet = ndi.gaussian_filter(scan(), 1, output="f4")
+    np.testing.assert_array_equal(segmented(tmp_path).compute(), quiet <= 15000)
+
+
+def test_only_what_is_missing_is_made(tmp_path, monkeypatch):
+    image = vr.from_array(scan())
+    analyze(image, out=tmp_path)
+    times = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*") if p.is_file()}
+    (tmp_path / "figures/histogram.svg").unlink()
+    (tmp_path / "report.html").unlink()
+
+    def never(*_, **__):
+        raise AssertionError("measured again")
+
+    monkeypatch.setattr("voxelrock.workflow.analysis.find_rock", never)
+    analyze(image, out=tmp_path)
+    made = {p for p in times if not p.exists() or p.stat().st_mtime_ns != times[p]}
+    assert made == {tmp_path / "figures/histogram.svg", tmp_path / "report.html"}
+
+
+def stop(*_, **__):
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("where", ["segment", "save", "measure", "write_results", "write_outputs"])
+def test_a_run_that_was_stopped_anywhere_goes_on(tmp_path, monkeypatch, where):
+    image = vr.from_array(scan())
+    with monkeypatch.context() as patch:
+        patch.setattr(f"voxelrock.workflow.analysis.{where}", stop)
+        with pytest.raises(KeyboardInterrupt):
+            analyze(image, out=tmp_path)
+    assert (tmp_path / "recipe.toml").exists()
+    assert not (tmp_path / "report.html").exists()
+    found = analyze(image, out=tmp_path)
+    quiet = ndi.median_filter(scan(), 3)
+    assert float(found["porosity"]) == (quiet <= threshold_otsu(quiet)).mean()
+    assert (tmp_path / "report.html").exists()
+
+
+@pytest.mark.parametrize("where", ["segment", "save", "measure", "write_results"])
+def test_labels_of_an_analysis_that_is_replaced_are_never_taken_for_the_new_ones(tmp_path, monkeypatch, where):
+    image = vr.from_array(scan())
+    analyze(image, out=tmp_path)
+    bright = Recipe.of(phase="bright")
+    with monkeypatch.context() as patch:
+        patch.setattr(f"voxelrock.workflow.analysis.{where}", stop)
+        with pytest.raises(KeyboardInterrupt):
+            analyze(image, out=tmp_path, recipe=bright, overwrite=True)
+    found = analyze(image, out=tmp_path, recipe=bright)
+    quiet = ndi.median_filter(scan(), 3)
+    assert float(found["porosity"]) == (quiet > threshold_otsu(quiet)).mean()
+    assert not (tmp_path / ".replacing").exists()
 
 
 def test_constant_images_have_no_threshold(tmp_path):
@@ -83,93 +204,88 @@ def test_constant_images_have_no_threshold(tmp_path):
 
 def test_bright_pores(tmp_path):
     array = scan()
-    found = analyze(vr.from_array(array), out=tmp_path, recipe=Recipe(phase="bright", denoise="none"))
-    assert float(found.results["porosity"]) == (array > threshold_otsu(array)).mean()
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("sphere", "cannot read 'sphere' as a region"),
-        ("cylinder:margin", "write name=value"),
-        ("cylinder:axis=z,size=3", "has no 'size'"),
-        ("box:w=1..2", "write box:z="),
-        ("box:z=1", "write box:z="),
-        ("cylinder:axis=q", "axis is one of"),
-        ("missing.tif", "cannot read 'missing.tif'"),
-    ],
-)
-def test_regions_that_cannot_be_read(text, message):
-    with pytest.raises(ParameterError, match=message):
-        parse_region(text, vr.zeros(shape=20, spacing="8 um"))
-
-
-def test_regions_as_text(tmp_path):
-    image = vr.zeros(shape=20, spacing="8 um")
-    assert parse_region("none", image) is None
-    box = image.restriction(parse_region("box:z=0um..16um,x=80um..", image)).compute()
-    assert box.sum() == 3 * 20 * 10
-    tube = parse_region("cylinder:axis=x,radius=30um,y=80um,z=80um,length=40um", image)
-    assert image.restriction(tube).compute().sum() == sum((8 * (a - 10)) ** 2 + (8 * (b - 10)) ** 2 <= 900 for a in range(20) for b in range(20)) * 6
-    mask = np.zeros((20, 20, 20), "u1")
-    mask[3:5] = 9
-    vr.save(vr.from_array(mask), tmp_path / "mask.tif")
-    assert image.restriction(parse_region(str(tmp_path / "mask.tif"), image)).compute().sum() == 800
-    with pytest.raises(ParameterError, match=r"the mask mask\.tif has shape"):
-        parse_region(str(tmp_path / "mask.tif"), vr.zeros(shape=3))
-
-
-@pytest.mark.parametrize("bad", [{"denoise": "magic"}, {"method": "li"}, {"method": "threshold"}, {"threshold": 3.0}, {"phase": "grey"}])
-def test_bad_recipes(bad):
-    with pytest.raises(ParameterError):
-        Recipe(**bad)
+    found = analyze(vr.from_array(array), recipe=Recipe.of(phase="bright", denoise="none"))
+    assert float(found["porosity"]) == (array > threshold_otsu(array)).mean()
 
 
 def test_a_store_of_somebody_else_is_left_alone(tmp_path):
     vr.save(vr.ones(shape=8), tmp_path / "segmented.zarr")
-    with pytest.raises(ExistsError, match="holds an analysis already"):
+    with pytest.raises(ExistsError, match=r"no recipe\.toml"):
         analyze(vr.from_array(scan()), out=tmp_path)
     assert vr.open(tmp_path / "segmented.zarr").compute().all()
 
 
-def test_a_run_that_was_stopped_goes_on_or_starts_anew(tmp_path, monkeypatch):
-    image = vr.from_array(scan())
-
-    def stop(*_):
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr("voxelrock.workflow.analysis._measured", stop)
-        with pytest.raises(KeyboardInterrupt):
-            analyze(image, out=tmp_path)
-    assert (tmp_path / "recipe.toml").exists()
-    first = analyze(image, out=tmp_path)
-    other = analyze(image, out=tmp_path, recipe=Recipe(phase="bright"), overwrite=True)
-    assert float(first.results["porosity"]) + float(other.results["porosity"]) == pytest.approx(1)
-
-
-def test_voxels_without_data_are_outside(tmp_path):
-    array = scan()
-    array[:, :, :9] = 0
-    found = analyze(vr.from_array(array, nodata=0), out=tmp_path, recipe=Recipe(denoise="none"))
-    inside = array[:, :, 9:]
-    inside = inside[inside > 0]
-    assert float(found.results["porosity"]) == (inside <= threshold_otsu(inside)).mean()
+@pytest.mark.parametrize("denoise", ["none", "median", "gaussian"])
+@pytest.mark.parametrize("kind", ["value", "nan"])
+def test_voxels_without_data_enter_nothing(denoise, kind):
+    array = scan().astype("f4")
+    missing = np.zeros(array.shape, bool)
+    missing[:, :, :9] = True
+    missing[4, 5, 20] = True
+    array[missing] = 0 if kind == "value" else np.nan
+    found = analyze(vr.from_array(array, nodata=0 if kind == "value" else np.nan), recipe=Recipe.of(denoise=denoise, roi="none", threshold=20000))
+    reach = {"none": 0, "median": 1, "gaussian": 4}[denoise]
+    inside = ~ndi.binary_dilation(missing, np.ones((2 * reach + 1,) * 3)) if reach else ~missing
+    other = np.where(missing, 77777, array)  # whatever stands there, the answer is the same
+    quiet = {"none": lambda a: a, "median": lambda a: ndi.median_filter(a, 3), "gaussian": lambda a: ndi.gaussian_filter(a, 1, output="f4")}[denoise](other)
+    assert float(found["porosity"]) == (quiet <= 20000)[inside].mean()
+    assert int(found["bulk_voxels"]) == inside.sum()
 
 
 def test_labels_that_are_nowhere_are_an_error(tmp_path):
-    with pytest.raises(DataError, match="no voxel has the label 9"):
-        analyze(vr.from_array((scan() > 20000).astype("u1")), out=tmp_path, recipe=Recipe(pore=(9,)))
+    with pytest.raises(DataError, match=r"no voxel with the label 9; it has 0, 1"):
+        analyze(vr.from_array((scan() > 20000).astype("u1")), out=tmp_path, recipe=Recipe.of(phases={9: vr.Phase("pore", "pore")}))
 
 
-def test_few_values_are_pointed_out(tmp_path):
-    said = []
-    analyze(vr.from_array((scan() > 20000).astype("u1")), out=tmp_path, say=said.append)
-    assert any("if it is segmented, name its pores" in text for text in said)
+def test_few_values_are_pointed_out():
+    found = analyze(vr.from_array((scan() > 20000).astype("u1")))
+    assert any("if it is segmented, name its pores" in text for text in found.attrs["warnings"])
 
 
-def test_labels_with_roles_need_no_more(tmp_path):
+def test_labels_with_roles_need_no_more():
     labels = vr.from_array((scan() > 20000).astype("u1"), phases={0: vr.Phase("pore", "pore"), 1: vr.Phase("grain", "solid")})
-    assert float(analyze(labels, out=tmp_path).results["porosity"]) == (scan() <= 20000).mean()
-    solid = analyze(vr.from_array(scan() > 20000), out=tmp_path / "other", recipe=Recipe(pore=(0,)))
-    assert float(solid.results["porosity"]) == (scan() <= 20000).mean()
+    assert float(analyze(labels)["porosity"]) == (scan() <= 20000).mean()
+
+
+def test_an_empty_mask_holds_no_rock(tmp_path):
+    np.save(tmp_path / "mask.npy", np.zeros((30, 28, 26), "u1"))
+    with pytest.raises(DataError, match="holds no rock: the mask is zero everywhere"):
+        analyze(vr.from_array(scan()), recipe=Recipe.of(roi=str(tmp_path / "mask.npy")))
+    outside = vr.from_array(np.where(scan() > 20000, 1, 0).astype("u1"))
+    with pytest.raises(DataError, match=r"the bulk volume is empty.*region of interest"):
+        analyze(
+            outside.where(vr.Box(low={"z": 10}, high={}), other=5),
+            recipe=Recipe.of(roi="box:z=0..9", phases={0: vr.Phase("pore", "pore"), 5: vr.Phase("air", "outside")}),
+        )
+
+
+def test_a_region_outside_the_image():
+    with pytest.raises(ParameterError, match="lies outside the image"):
+        analyze(vr.from_array(scan(), spacing="8 um"), recipe=Recipe.of(roi="box:z=5mm..6mm"))
+
+
+def test_unimodal_histograms_are_warned_about(tmp_path):
+    rng = np.random.default_rng(0)
+    found = analyze(vr.from_array(rng.normal(20000, 2000, (40, 40, 40)).astype("u2")), out=tmp_path)
+    assert any("not bimodal" in text for text in found.attrs["warnings"])
+    page = (tmp_path / "report.html").read_text()
+    assert page.index("not bimodal") < page.index("Porosity φ")
+    assert float(found["porosity_high"]) - float(found["porosity_low"]) > 0.3
+
+
+def test_room_is_checked_before_the_start(tmp_path, monkeypatch):
+    from collections import namedtuple
+
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr("voxelrock.workflow.plan.shutil.disk_usage", lambda path: usage(10**9, 10**9, 100))
+    with pytest.raises(StorageError, match=r"has 100 B free, and labels need"):
+        analyze(vr.from_array(scan()), out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_damaged_results_say_what_to_do(tmp_path):
+    image = vr.from_array(scan())
+    analyze(image, out=tmp_path)
+    (tmp_path / "results.json").write_text("{")
+    with pytest.raises(vr.errors.FormatError, match=r"results\.json is damaged.*delete it"):
+        analyze(image, out=tmp_path)

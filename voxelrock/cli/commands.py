@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import click
+import xarray as xr
 
-from voxelrock.errors import ExistsError, ParameterError, VoxelrockError
+from voxelrock.errors import DataError, ExistsError, ParameterError, VoxelrockError
 from voxelrock.generators import ct_scan, sandstone
 from voxelrock.geometry import ZYX
 from voxelrock.graph.execution import compute
@@ -23,8 +24,11 @@ from voxelrock.report import image_sections, shown, write_page
 from voxelrock.statistics import porosity
 from voxelrock.storage import inspect_store
 from voxelrock.storage.opening import is_store
-from voxelrock.workflow import Analysis, Recipe
+from voxelrock.viz import look as look_at
+from voxelrock.workflow import Recipe, analyze_samples, plan
 from voxelrock.workflow import analyze as run_analysis
+from voxelrock.workflow.batch import read_samples
+from voxelrock.workflow.phases import parse_labels, parse_micro, phases_from
 from voxelrock.workflow.regions import HELP as ROI_HELP
 
 _FILE_OPTIONS: list[Callable[..., Any]] = [
@@ -81,46 +85,153 @@ def say(text: str) -> None:
     click.echo(f"· {text}", err=True)
 
 
+_STEP_OPTIONS: list[Callable[..., Any]] = [
+    click.option("--roi", metavar="REGION", help=f"Where to measure: {ROI_HELP}. Default: auto."),
+    click.option("--pore", metavar="LABELS", help="The image is segmented, and these labels are pore: 0, or 1,3."),
+    click.option("--outside", metavar="LABELS", help="Labels of a segmented image that are no rock."),
+    click.option("--micro", metavar="LABEL:POROSITY", multiple=True, help="A microporous label and its porosity, 2:0.35; may be repeated."),
+    click.option("--phases", metavar="FILE", help="CSV table of the labels: label, name, colour, role, porosity."),
+    click.option("--denoise", type=click.Choice(["median", "gaussian", "none"]), help="How a grey scan is denoised. Default: median."),
+    click.option("--radius", type=float, help="Reach of the median, or sigma of the Gaussian, in voxels. Default: 1."),
+    click.option("--method", type=click.Choice(["otsu", "minimum-error"]), help="How the threshold is found. Default: otsu."),
+    click.option("--threshold", type=float, help="Grey value at or below which a voxel is pore, instead of a method."),
+    click.option("--phase", type=click.Choice(["dark", "bright"]), help="Which class of a grey scan is pore. Default: dark."),
+    click.option("--recipe", metavar="FILE", help="Repeat the steps of a recipe.toml; takes the place of the options above."),
+]
+
+
+def step_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that say what is done."""
+    for option in reversed(_STEP_OPTIONS):
+        function = option(function)
+    return function
+
+
+@click.command()
+@click.argument("path", required=False)
+@file_options
+@click.option("--nodata", type=float, help="Grey value of voxels that hold no data (nan is one).")
+@step_options
+@click.option("--samples", metavar="FILE", help="Many samples: a CSV file with sample, path, voxel_size, pore, outside, roi, threshold.")
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Folder of the results; PATH with -analysis by default.")
+@click.option("--overwrite", is_flag=True, help="Replace an earlier analysis; without it, only what is missing is made.")
+@click.option("--dry-run", is_flag=True, help="Print the steps, peak memory, output and scratch, and stop.")
+def analyze(path: str | None, samples: str | None, out: Path | None, overwrite: bool, dry_run: bool, nodata: float | None, **options: Any) -> None:
+    """Find the rock, segment and measure it, and report: report.html, results.json, results.csv, recipe.toml, curves, figures, segmented.zarr.
+
+    PATH is a Zarr store, a TIFF file or folder of slices, a .raw, .mhd, .mha or .npy file. A grey scan is denoised (median of 3 × 3 × 3) and
+    thresholded (Otsu) inside the plug that is found; a segmented one (--pore) is measured as it is. Run again, only what is missing is made: after an
+    interruption it goes on where it stopped.
+    """
+    said = {k: options.pop(k) for k in ("roi", "pore", "outside", "micro", "phases", "denoise", "radius", "method", "threshold", "phase", "recipe")}
+    recipe = recipe_of(said)
+    if (path is None) == (samples is None):
+        raise ParameterError("give one PATH, or --samples with a CSV file")
+
+    def open_one(place: Any, voxel_size: str) -> VoxelImage:
+        image = opened(str(place), **{**options, "voxel_size": voxel_size or options["voxel_size"]})
+        return image if nodata is None else image.assign(nodata=nodata)
+
+    if samples is not None:
+        _campaign(samples, out, recipe, overwrite, dry_run, open_one)
+        return
+    assert path is not None
+    image = open_one(path, "")
+    steps = recipe or Recipe.suited(image, roi=said["roi"] or "auto")
+    if dry_run:
+        for line in plan(image, recipe=steps).lines():
+            click.echo(line)
+        return
+    folder = out or Path(path.rstrip("/")).with_name(Path(path.rstrip("/")).stem + "-analysis")
+    show(run_analysis(image, out=folder, recipe=steps, source=path, overwrite=overwrite, say=say))
+
+
+def _campaign(samples: str, out: Path | None, recipe: Recipe | None, overwrite: bool, dry_run: bool, open_one: Callable[[Any, str], VoxelImage]) -> None:
+    """Every sample of a file; exit code 1 where some failed."""
+    if dry_run:
+        for sample in read_samples(samples):
+            image = open_one(sample.path, sample.voxel_size)
+            click.echo(f"{sample.name}:")
+            for line in plan(image, recipe=sample.recipe(recipe, image)).lines():
+                click.echo(f"  {line}")
+        return
+    folder = out or Path(samples).with_name(Path(samples).stem + "-analysis")
+    found = analyze_samples(samples, out=folder, recipe=recipe, overwrite=overwrite, say=say, open_sample=open_one)
+    failed = [str(name) for name, status in zip(found["sample"].values, found["status"].values) if status == "failed"]
+    for i, name in enumerate(found["sample"].values):
+        porosity = float(found["porosity"][i]) if "porosity" in found else math.nan
+        click.echo(f"{name:<16} {'porosity ' + format(porosity, '.6g') if math.isfinite(porosity) else 'failed: ' + str(found['error'].values[i])}")
+    click.echo(f"summary          {folder.absolute() / 'summary.html'}")
+    if failed:
+        raise DataError(f"{len(failed)} of {found.sizes['sample']} samples failed: {', '.join(failed)}; mend them and run again: only they are done")
+
+
+def recipe_of(said: dict[str, Any]) -> Recipe | None:
+    """The recipe that the options describe; None where they leave it to the image."""
+    steps = {k: v for k, v in said.items() if k != "recipe" and v not in (None, ())}
+    if said["recipe"] is not None:
+        if steps:
+            raise ParameterError(f"--recipe says all steps: leave out --{next(iter(steps))}, or change the recipe's file")
+        return Recipe.read(said["recipe"])
+    labels = {k: steps.pop(k) for k in ("pore", "outside", "micro", "phases") if k in steps}
+    if labels:
+        others = [k for k in steps if k != "roi"]
+        if others:
+            raise ParameterError(f"--{others[0]} is for grey scans, and --{next(iter(labels))} says that the image is segmented")
+        named = {k: parse_labels(labels[k], option=f"--{k}") for k in ("pore", "outside") if k in labels}
+        phases = phases_from(**named, micro=parse_micro(labels.get("micro", ())), table=labels.get("phases"))
+        return Recipe.of(roi=steps.get("roi", "auto"), phases=phases)
+    if not steps.keys() - {"roi"}:
+        return None
+    if "method" in steps and "threshold" in steps:
+        raise ParameterError("give --method or --threshold, not both")
+    names = {"radius": "radius_vx"}
+    return Recipe.of(**{names.get(k, k): v.replace("-", "_") if k == "method" else v for k, v in steps.items()})
+
+
+def show(found: xr.Dataset) -> None:
+    """The numbers, and where the report is."""
+    first = ("porosity", "porosity_low", "porosity_high", "total_porosity", "threshold")
+    numbers = {str(k): v for k, v in found.data_vars.items() if v.ndim == 0}
+    for name in [*(n for n in first if n in numbers), *(n for n in numbers if n not in first)]:
+        click.echo(f"{name.replace('_', ' '):<16} {shown(numbers[name])}")
+    for text in found.attrs["warnings"]:
+        click.echo(f"WARNING          {text}")
+    click.echo(f"report           {Path(found.attrs['folder']) / 'report.html'}")
+
+
 @click.command()
 @click.argument("path")
 @file_options
-@click.option("--pore", metavar="LABELS", help="The image is segmented, and these labels are pore: 0, or 1,3.")
-@click.option("--roi", default="none", show_default=True, metavar="REGION", help=f"Where to measure: {ROI_HELP}.")
-@click.option("--denoise", type=click.Choice(["median", "gaussian", "none"]), default="median", show_default=True, help="How a grey scan is denoised.")
-@click.option("--radius", type=float, default=1.0, show_default=True, help="Reach of the median, or sigma of the Gaussian, in voxels.")
-@click.option("--threshold", type=float, help="Grey value at or below which a voxel is pore; Otsu's by default.")
-@click.option("--phase", type=click.Choice(["dark", "bright"]), default="dark", show_default=True, help="Which class of a grey scan is pore.")
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Folder of the results; PATH with -analysis by default.")
-@click.option("--overwrite", is_flag=True, help="Replace an earlier analysis.")
-def analyze(path: str, pore: str | None, out: Path | None, overwrite: bool, **options: Any) -> None:
-    """Segment and measure a scan; write report.html, results.json, recipe.toml and segmented.zarr.
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="The picture (.png, .svg, .pdf); PATH with -look.png by default.")
+@click.option("--axis", type=click.Choice(["z", "y", "x"]), default="z", show_default=True, help="The axis along which a plug is looked for.")
+@click.option("--overwrite", is_flag=True, help="Replace an existing picture.")
+def look(path: str, out: Path | None, axis: str, overwrite: bool, **options: Any) -> None:
+    """Show a scan in seconds, without converting it: three slices, a histogram of a sample of its voxels, and a guess of what it is.
 
-    PATH is a Zarr store, a TIFF file or folder of slices, a .raw, .mhd, .mha or .npy file. A grey scan is denoised (median of 3 × 3 × 3) and
-    thresholded (Otsu); a segmented one (--pore) is measured as it is. Run again after an interruption, it goes on where it stopped.
+    For a file without a header and without --shape-xyz, the shapes that fit its size.
     """
-    steps = {k: options.pop(k) for k in ("roi", "denoise", "radius", "threshold", "phase")}
-    image = opened(path, **options)
-    labels = None if pore is None else tuple(_label(p) for p in pore.split(","))
-    method = "otsu" if steps["threshold"] is None else "threshold"
-    recipe = Recipe(labels, steps["roi"], steps["denoise"], steps["radius"], method, steps["threshold"], steps["phase"])
-    folder = out or Path(path.rstrip("/")).with_name(Path(path.rstrip("/")).stem + "-analysis")
-    found = run_analysis(image, out=folder, recipe=recipe, source=path, overwrite=overwrite, say=say)
-    show(found)
-
-
-def _label(text: str) -> int:
+    place = Path(path)
     try:
-        return int(text)
-    except ValueError:
-        raise ParameterError(f"--pore takes labels such as 0 or 1,3; got {text!r}") from None
+        image = opened(path, **options)
+    except VoxelrockError:
+        if not (place.is_file() and _headerless(place)) or options["shape_xyz"] or options["shape_zyx"]:
+            raise
+        _show_shapes(place, options["dtype"])
+        return
+    target = out or Path(path.rstrip("/")).with_name(Path(path.rstrip("/")).stem + "-look.png")
+    if target.exists() and not overwrite:
+        raise ExistsError(f"{target} exists; pass --overwrite or another --out")
+    _show_facts(image)
+    seen = look_at(image, axis=axis)
+    click.echo(f"{'it looks like':<16} {seen.words}")
+    target.absolute().parent.mkdir(parents=True, exist_ok=True)
+    seen.figure.savefig(target)
+    click.echo(f"{'picture':<16} {target.absolute()}")
 
 
-def show(found: Analysis) -> None:
-    """The numbers, and where the report is."""
-    for name, value in found.results.items():
-        if value.ndim == 0:
-            click.echo(f"{str(name).replace('_', ' '):<16} {shown(value)}")
-    click.echo(f"report           {found.report}")
+def _headerless(place: Path) -> bool:
+    return place.suffix.lower() in (".raw", ".bin", ".dat", ".img", "")
 
 
 @click.command()
@@ -129,8 +240,7 @@ def show(found: Analysis) -> None:
 def info(path: str, **options: Any) -> None:
     """Say what a file or store holds; for a headerless file, which shapes fit its size."""
     place = Path(path)
-    headerless = place.is_file() and place.suffix.lower() in (".raw", ".bin", ".dat", ".img", "")
-    if headerless and not (options["shape_xyz"] or options["shape_zyx"]):
+    if place.is_file() and _headerless(place) and not (options["shape_xyz"] or options["shape_zyx"]):
         try:
             _show_facts(opened(path, **options))
         except VoxelrockError:
@@ -206,7 +316,7 @@ def demo(out: Path, size: int, seed: int) -> None:
     say("running the main job: denoise, threshold, segment, measure, report")
     found = run_analysis(scan, out=out / "analysis", source=out / "scan.zarr", overwrite=True, say=say)
     show(found)
-    measured = float(found.results["porosity"])
+    measured = float(found["porosity"])
     click.echo(f"true porosity    {truth:.6g} (the scan's {measured:.6g} differs by {abs(measured - truth):.2g})")
     if not math.isfinite(measured):
         raise ParameterError("the demonstration found no porosity")

@@ -15,6 +15,7 @@ COMMANDS = {
     "analyze": "Segment and measure a scan; write a report.",
     "convert": "Convert between stores and files.",
     "demo": "Analyse a synthetic scan whose porosity is known.",
+    "look": "Show a scan in seconds; convert nothing.",
     "info": "Say what a file or store holds.",
     "report": "Write a page on any image.",
 }

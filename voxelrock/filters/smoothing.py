@@ -11,6 +11,7 @@ from voxelrock.image import VoxelImage
 from voxelrock.image.operations import operation
 from voxelrock.image.selection import physical_or_voxels, refuse_nodata
 from voxelrock.kernels import convolution, ranks
+from voxelrock.parameters import real
 
 _GAUSSIAN = Stencil(convolution.gaussian, convolution.gaussian_halo, smooth_dtype)
 _UNIFORM = Stencil(convolution.uniform, convolution.uniform_halo, smooth_dtype)
@@ -56,10 +57,11 @@ def gaussian(image: VoxelImage, /, *, sigma: Length = None, sigma_vx: Any = None
     1.0
     """
     refuse_nodata(image, "gaussian")
+    truncate = real(truncate, "truncate")
     if not truncate > 0:
         raise ParameterError(f"truncate is positive; got {truncate}")
     deviations = physical_or_voxels(image, "sigma", sigma, sigma_vx)
-    return image.with_data(_GAUSSIAN(image.data, sigma=deviations, truncate=float(truncate)), phases={})
+    return image.with_data(_GAUSSIAN(image.data, sigma=deviations, truncate=truncate), phases={})
 
 
 @operation

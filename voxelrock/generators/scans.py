@@ -16,6 +16,7 @@ from voxelrock.geometry.axes import ZYX
 from voxelrock.graph.patterns import Pointwise, Stencil
 from voxelrock.image import Field, VoxelImage
 from voxelrock.image.operations import operation
+from voxelrock.image.selection import refuse_nodata
 from voxelrock.kernels import convolution
 from voxelrock.kernels import scans as kernels
 from voxelrock.kernels.random import Operation, Stream
@@ -112,7 +113,7 @@ def ct_scan(
     Parameters
     ----------
     phases
-        A segmentation, boolean or integer (labels 0 to 65535), lazy or stored.
+        A segmentation, boolean or integer (labels 0 to 65535), lazy or stored, without no-data voxels.
     levels
         Grey level of each label, ``{0: 14000, 1: 29000}`` or a sequence from label 0 on. By default from the names and roles of the image's
         phases: air (in pores and around) 14000, quartz 29000 (54 and 112 for uint8), micro phases by their porosity.
@@ -155,6 +156,7 @@ def ct_scan(
         raise ParameterError(f"a scan is of type u1, u2 or f4; got {dtype!r}")
     if phases.dtype.kind not in "biu":
         raise ParameterTypeError(f"a scan is made of a segmentation (boolean or integer labels); got an image of {phases.dtype}")
+    refuse_nodata(phases, "ct_scan")
     greys = _levels(phases, levels, kind)
     std = contrast_of(phases.phases, greys) / CONTRAST_TO_NOISE if noise is None else noise
     if not (math.isfinite(std) and std >= 0):

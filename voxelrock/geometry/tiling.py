@@ -11,6 +11,7 @@ from math import prod
 
 from voxelrock.errors import ParameterError
 from voxelrock.geometry.boxes import VoxelBox
+from voxelrock.parameters import whole
 from voxelrock.typing import Triple
 
 Chunks = tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]
@@ -41,6 +42,7 @@ class Tiling:
 
     @staticmethod
     def _cut(length: int, block: int) -> tuple[int, ...]:
+        block = whole(block, "the length of a block")
         if block < 1:
             raise ParameterError(f"a block is at least one voxel long; got {block}")
         full, rest = divmod(length, block)

@@ -46,6 +46,8 @@ def canonical_unit(unit: str) -> str:
     UnitError
         An unknown unit.
     """
+    if not isinstance(unit, str):
+        raise ParameterTypeError(f"a unit is text, such as 'um'; got {unit!r}")
     name = _ALIASES.get(unit.strip(), unit.strip())
     name = _ALIASES.get(name.lower(), name)
     if name != VOXEL and name not in _METRES:

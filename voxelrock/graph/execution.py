@@ -63,8 +63,12 @@ def schedule(tasks: Any, keys: list[Any], *, waiting: int = 0) -> Any:
     get = get_scheduler()
     if get is not None:
         return get(dict(tasks), keys)
-    workers = options.get().workers or config.get("num_workers", None) or CPU_COUNT + waiting
-    return threaded_get(dict(tasks), keys, num_workers=workers)
+    return threaded_get(dict(tasks), keys, num_workers=threads(waiting=waiting))
+
+
+def threads(*, waiting: int = 0) -> int:
+    """How many threads compute where there is no cluster."""
+    return options.get().workers or config.get("num_workers", None) or CPU_COUNT + waiting
 
 
 def _name(key: Hashable) -> str:

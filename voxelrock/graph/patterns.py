@@ -6,7 +6,7 @@ long as the recomputed borders stay under half of the work; beyond that the inpu
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -135,6 +135,12 @@ def build(
     if any(footprint.halo) and recomputation(fused, tiling) > RECOMPUTATION:
         fused = node(tuple(blocks_of(i, tiling_of(image)) for i, image in zip(inputs, images)))
     return to_array(fused, tiling)
+
+
+def afresh(images: Sequence[da.Array], numbers: Iterable[Any]) -> list[da.Array]:
+    """Images as a second pass sees them that follows lazy numbers found in them: what several kernels of that pass must agree on."""
+    lazy = [value(n) for n in numbers if isinstance(n, da.Array)]
+    return [to_array(fresh(lift(image), lazy), tiling_of(image)) for image in images] if lazy else list(images)
 
 
 def blocks_of(expression: Expression, tiling: Tiling) -> Expression:

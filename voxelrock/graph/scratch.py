@@ -148,23 +148,32 @@ class _Filling:
         self.scratch.write(index, box, block)
 
 
+def paged_sources(array: da.Array, units: Tiling) -> list[Read]:
+    """The sources of whole pages that the units would decode more than once."""
+    if units.blocks[1] * units.blocks[2] == 1:
+        return []
+    return [leaf for leaf in leaves(lift(array)) if isinstance(leaf, Read) and is_paged(leaf.source)]
+
+
+def scratch_bytes(array: da.Array, units: Tiling) -> int:
+    """What saving an array in these units puts into scratch, in bytes."""
+    return sum(prod(leaf.source.shape) * leaf.source.dtype.itemsize for leaf in paged_sources(array, units))
+
+
 def staged(array: da.Array, units: Tiling, folder: Path, label: str) -> tuple[da.Array, list[Scratch]]:
     """The array with each paged source that the units would decode more than once replaced by a scratch copy, made here and now.
 
     The copies lie in ``options.scratch`` where that is set, else in ``folder``.
     """
-    if units.blocks[1] * units.blocks[2] == 1:
-        return array, []
     chosen = options.get().scratch
     place, whose = (Path(chosen), f"-{fingerprint(str(folder))[:8]}") if chosen else (folder, "")
     made: dict[str, Scratch] = {}
-    for leaf in leaves(lift(array)):
-        if isinstance(leaf, Read) and is_paged(leaf.source):
-            source = leaf.source
-            scratch = Scratch(str(place / f"{leaf.identity[:16]}{whose}.raw"), source.shape, source.dtype, source.identity)
-            scratch.begin()
-            Sink(_Filling(scratch), scratch.slabs, scratch.marks()).store(from_source(source, scratch.slabs), f"{label}: decoding pages")
-            made[leaf.identity] = scratch
+    for leaf in paged_sources(array, units):
+        source = leaf.source
+        scratch = Scratch(str(place / f"{leaf.identity[:16]}{whose}.raw"), source.shape, source.dtype, source.identity)
+        scratch.begin()
+        Sink(_Filling(scratch), scratch.slabs, scratch.marks()).store(from_source(source, scratch.slabs), f"{label}: decoding pages")
+        made[leaf.identity] = scratch
     if not made:
         return array, []
     return to_array(replaced(lift(array), {identity: Read(item) for identity, item in made.items()}), tiling_of(array)), list(made.values())

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import reduce
 from typing import Any
 
 import dask.array as da
 import numpy as np
+import xarray as xr
 
 from voxelrock.errors import ParameterError, ParameterTypeError
-from voxelrock.graph.patterns import Pointwise
+from voxelrock.graph.patterns import Pointwise, afresh
+from voxelrock.image.validity import CHOSEN, Nodata, blank, both, is_mask, restricted, valid
 from voxelrock.kernels import arithmetic as kernels
-from voxelrock.kernels.selection import blanked, valid
 
 Number = bool | int | float
 Interval = tuple[int, int]
@@ -26,10 +28,6 @@ def _from_work(*dtypes: np.dtype[Any], work: str, **_: Any) -> np.dtype[Any]:
     return np.dtype(work)
 
 
-def _from_dtype(*dtypes: np.dtype[Any], dtype: str, **_: Any) -> np.dtype[Any]:
-    return np.dtype(dtype)
-
-
 def _boolean_or_work(*dtypes: np.dtype[Any], operator: str, work: str, **_: Any) -> np.dtype[Any]:
     return np.dtype(work) if operator in ("bitwise_and", "bitwise_or", "bitwise_xor", "invert") else np.dtype(bool)
 
@@ -37,17 +35,16 @@ def _boolean_or_work(*dtypes: np.dtype[Any], operator: str, work: str, **_: Any)
 _ARITHMETIC = Pointwise(kernels.arithmetic, _from_work)
 _TRANSCENDENTAL = Pointwise(kernels.transcendental, _from_work)
 _LOGICAL = Pointwise(kernels.logical, _boolean_or_work)
-_BLANKED = Pointwise(blanked, _from_dtype)
-VALID = Pointwise(valid, lambda *_, **__: np.dtype(bool))
 
 OPERATORS = frozenset(kernels.EXACT) | frozenset(kernels.INEXACT) | frozenset(kernels.LOGICAL)
 """The NumPy functions that images take."""
 
 
-def combine(operator: str, operands: Sequence[da.Array | Number], nodata: Sequence[float | None]) -> tuple[da.Array, float | None]:
-    """Apply an operator to arrays and numbers; gives the array and its no-data value.
+def combine(operator: str, operands: Sequence[da.Array | Number], nodata: Sequence[Nodata]) -> tuple[da.Array, Nodata]:
+    """Apply an operator to arrays and numbers; gives the array and its no-data value or mask.
 
-    Where an operand has a no-data value, results of arithmetic are floats with NaN there, and comparisons are False there.
+    Where an operand has no data, results of arithmetic are floats with NaN there; comparisons and masks are False there, and hold no data
+    (whatever the other operand is: True or no-data is no data).
 
     Raises
     ------
@@ -57,19 +54,42 @@ def combine(operator: str, operands: Sequence[da.Array | Number], nodata: Sequen
     operator = {"divide": "true_divide", "conjugate": "positive", "mod": "remainder", "fabs": "absolute"}.get(operator, operator)
     if operator not in OPERATORS:
         raise ParameterTypeError(f"numpy.{operator} is not defined for images; apply it to image.data or to the computed array")
-    scalars = tuple(None if isinstance(o, da.Array) else _scalar(o) for o in operands)
-    arrays = [o for o in operands if isinstance(o, da.Array)]
-    missing = [n for o, n in zip(operands, nodata) if isinstance(o, da.Array)]
+    scalars = tuple(kernels.LAZY if _is_lazy(o) else None if isinstance(o, da.Array) else _scalar(o) for o in operands)
+    lazy = dict(zip((kernels.LAZY,), filter(_is_lazy, operands)))
+    arrays = afresh([o for o, s in zip(operands, scalars) if s is None], lazy.values())
+    missing = [afresh([n], lazy.values())[0] if is_mask(n) else n for n, s in zip(nodata, scalars) if s is None]
     if operator in kernels.LOGICAL:
-        return _logical(operator, arrays, scalars, missing)
+        return _logical(operator, arrays, scalars, missing, lazy)
     if any(n is not None for n in missing):
-        arrays = [a if n is None else _BLANKED(a, nodata=n, dtype=float_type(a.dtype).name) for a, n in zip(arrays, missing)]
-    kind, check = _work_type(operator, [arrays[sum(t is None for t in scalars[:i])].dtype if s is None else s for i, s in enumerate(scalars)])
+        arrays = [blank(a, n, float_type(a.dtype)) for a, n in zip(arrays, missing)]
+    kinds = iter([a.dtype for a in arrays])
+    kind, check = _work_type(operator, [next(kinds) if s is None else _typed(s) for s in scalars])
     pattern = _TRANSCENDENTAL if operator in kernels.INEXACT else _ARITHMETIC
-    parameters: dict[str, Any] = {"operator": operator, "scalars": scalars, "work": kind.name}
+    parameters: dict[str, Any] = {"operator": operator, "scalars": scalars, "work": kind.name, **lazy}
     if operator not in kernels.INEXACT:
         parameters["check"] = check
     return pattern(*arrays, **parameters), math.nan if any(n is not None for n in missing) else None
+
+
+def operand(value: Any) -> Any:
+    """A number as operators take it: results of voxelrock (0-d DataArrays) as the lazy numbers, or plain ones, that they hold."""
+    if not isinstance(value, xr.DataArray | np.ndarray) or value.ndim:
+        return value
+    return value.data if isinstance(value, xr.DataArray) and isinstance(value.data, da.Array) else value.item()
+
+
+def readable(value: Any) -> Any:
+    """A number as a history holds it."""
+    return {"computed": value.name} if isinstance(value, da.Array) else getattr(value, "item", lambda: value)()
+
+
+def _is_lazy(value: Any) -> bool:
+    return isinstance(value, da.Array) and value.ndim == 0
+
+
+def _typed(scalar: Number | str) -> Number:
+    """A number that stands for its type: a lazy one counts as a float."""
+    return 0.0 if isinstance(scalar, str) else scalar
 
 
 def _scalar(value: Any) -> Number:
@@ -82,23 +102,26 @@ def _scalar(value: Any) -> Number:
     raise ParameterTypeError(f"images combine with images on the same grid and with real numbers; got {type(value).__name__}")
 
 
-def _logical(operator: str, arrays: list[da.Array], scalars: tuple[Number | None, ...], missing: list[float | None]) -> tuple[da.Array, None]:
+def _logical(operator: str, arrays: list[da.Array], scalars: tuple[Any, ...], missing: list[Nodata], lazy: dict[str, da.Array]) -> tuple[da.Array, Nodata]:
     types = [a.dtype for a in arrays]
+    plain = [_typed(s) for s in scalars if s is not None]
     if operator in ("bitwise_and", "bitwise_or", "bitwise_xor", "invert"):
-        if any(_is_float(o) for o in (*types, *scalars)):
+        if any(_is_float(o) for o in (*types, *plain)):
             raise ParameterTypeError(f"numpy.{operator} takes masks and integers; got {', '.join(map(str, (*types, *(s for s in scalars if s is not None))))}")
-        numbers = [np.min_scalar_type(s) for s in scalars if s is not None]
+        numbers = [np.min_scalar_type(s) for s in plain]
         work = np.result_type(*types, *numbers)
         if work.kind == "f":
             raise ParameterTypeError(f"numpy.{operator}: no integer type holds all of {', '.join(map(str, (*types, *numbers)))}")
     else:
-        work = _comparable([*types, *(s for s in scalars if s is not None)])
-    result = _LOGICAL(*arrays, operator=operator, scalars=scalars, work=work.name)
-    for array, value in zip(arrays, missing):
-        if value is not None:
-            good = VALID(array, nodata=value)
-            result = _LOGICAL(result, good, operator="bitwise_and", scalars=(None, None), work=result.dtype.name)
-    return result, None
+        work = _comparable([*types, *plain])
+    result = _LOGICAL(*arrays, operator=operator, scalars=scalars, work=work.name, **lazy)
+    good = [valid(array, nodata) for array, nodata in zip(arrays, missing) if nodata is not None]
+    if not good:
+        return result, None
+    keep = reduce(both, good)
+    if result.dtype.kind == "b":
+        return restricted(result, keep)
+    return CHOSEN(result, keep, other=math.nan, dtype=float_type(result.dtype).name), math.nan
 
 
 def _comparable(operands: list[Any]) -> np.dtype[Any]:

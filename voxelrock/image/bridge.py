@@ -17,6 +17,10 @@ from voxelrock.geometry import AXES, VoxelGrid
 from voxelrock.geometry.axes import ZYX
 from voxelrock.geometry.units import VOXEL, canonical_unit
 from voxelrock.image.metadata import Field, phases_from_json, phases_to_json
+from voxelrock.image.validity import is_mask
+
+NO_DATA = "no_data"
+"""The coordinate of a mask that says where it holds no data."""
 
 
 class GridIndex(xr.indexes.RangeIndex):
@@ -64,7 +68,7 @@ def coordinates(grid: VoxelGrid) -> xr.Coordinates:
 
 
 def to_dataarray(image: Any) -> xr.DataArray:
-    """A lazy DataArray with an image's voxels, coordinates and metadata."""
+    """A lazy DataArray with an image's voxels, coordinates and metadata; where a mask holds no data is a coordinate of three dimensions."""
     attributes = {
         "long_name": image.field.name or "value",
         "units": image.field.unit or "1",
@@ -75,9 +79,12 @@ def to_dataarray(image: Any) -> xr.DataArray:
         "phases": json.dumps(phases_to_json(image.phases)),
         "history": json.dumps(list(image.history)),
     }
-    if image.nodata is not None:
+    places = coordinates(image.grid)
+    if is_mask(image.nodata):
+        places = places | xr.Coordinates({NO_DATA: (AXES, image.nodata, {"long_name": "no data here"})}, indexes={})
+    elif image.nodata is not None:
         attributes["nodata"] = image.nodata
-    array = xr.DataArray(image.data, dims=AXES, coords=coordinates(image.grid), name=image.field.name or "value", attrs=attributes)
+    array = xr.DataArray(image.data, dims=AXES, coords=places, name=image.field.name or "value", attrs=attributes)
     for axis in AXES:
         array[axis].attrs.update(units=image.grid.unit, axis=axis.upper(), long_name=axis)
     return array
@@ -104,15 +111,28 @@ def from_dataarray(array: xr.DataArray, axes: Mapping[Hashable, str] | None = No
     attributes = array.attrs
     unit = str(attributes.get("units", ""))
     name = str(array.name or attributes.get("long_name", ""))
-    data = array.data if isinstance(array.data, da.Array) else None
     return {
-        "data": data if data is not None else np.asarray(array.data),
+        "data": _voxels(array),
+        "missing": _missing(array),
         "grid": grid,
         "field": Field(name, "" if unit == "1" else unit, str(attributes.get("description", ""))),
         "phases": phases_from_json(json.loads(attributes.get("phases", "[]"))),
-        "nodata": attributes.get("nodata"),
+        "nodata": None if array.dtype.kind == "b" else attributes.get("nodata"),
         "history": tuple(json.loads(attributes.get("history", "[]"))),
     }
+
+
+def _voxels(array: xr.DataArray) -> Any:
+    return array.data if isinstance(array.data, da.Array) else np.asarray(array.data)
+
+
+def _missing(array: xr.DataArray) -> Any:
+    """Where a mask holds no data: its coordinate, or the value that its attributes name."""
+    if array.dtype.kind != "b":
+        return None
+    if NO_DATA not in array.coords:
+        return array.attrs.get("nodata")
+    return _voxels(array[NO_DATA].variable.set_dims(dict(zip(array.dims, array.shape))).transpose(*AXES).astype(bool))
 
 
 def _grid(array: xr.DataArray) -> VoxelGrid:

@@ -21,6 +21,7 @@ from voxelrock.image.image import VoxelImage
 from voxelrock.image.metadata import Field, Phase
 from voxelrock.image.shaping import constant
 from voxelrock.kernels import selection
+from voxelrock.parameters import plain
 from voxelrock.typing import DTypeLike, HostArray
 
 _GENERATED = Generate(selection.generated)
@@ -55,7 +56,10 @@ def full(*, shape: Any, value: Any, dtype: DTypeLike | None = None, spacing: Any
     dtype('uint8')
     """
     grid = grid_from(shape, spacing)
+    value = plain(value, "value")
     kind = np.dtype(dtype if dtype is not None else np.asarray(value).dtype)
+    if kind.kind in "iu" and not (np.iinfo(kind).min <= value <= np.iinfo(kind).max):
+        raise ParameterError(f"the value {value} does not fit in {kind}")
     tiling = Tiling.compute(grid.shape) if block is None else Tiling.regular(grid.shape, ZYX.of(block))
     return VoxelImage(constant(tiling, kind.type(value).item(), kind), grid, **metadata)
 
@@ -171,7 +175,7 @@ def from_array(array: Any, /, *, spacing: Any = None, origin: Any = None, unit: 
 def _blocks(array: Any, block: Any) -> da.Array:
     if isinstance(array, da.Array):
         data = _native(array if array.ndim == 3 else array[None])
-        return data if block is None else data.rechunk(tuple(ZYX.of(block)))
+        return data if block is None else data.rechunk(Tiling.regular(data.shape, ZYX.of(block)).chunks)
     if isinstance(array, np.ndarray):
         native = _native(array)
         whole = native if native.ndim == 3 else native[None]
@@ -245,7 +249,7 @@ class Named:
 def from_xarray(array: Any, /, *, axes: Mapping[Any, str] | None = None, nodata: float | None = None, phases: Mapping[int, Phase] | None = None) -> VoxelImage:
     """An image from an ``xarray.DataArray`` with dimensions z, y and x (or named by ``axes={"depth": "z"}``) and even coordinates.
 
-    Lazy where the DataArray is; units come from the coordinates' ``units``.
+    Lazy where the DataArray is; units come from the coordinates' ``units``, the no-data voxels of a mask from a coordinate ``no_data``.
 
     Examples
     --------
@@ -253,12 +257,12 @@ def from_xarray(array: Any, /, *, axes: Mapping[Any, str] | None = None, nodata:
     8.0
     """
     fields = from_dataarray(array, axes)
-    data = fields.pop("data")
-    if nodata is not None:
-        fields["nodata"] = nodata
-    if phases is not None:
-        fields["phases"] = phases
-    return VoxelImage(_blocks(data, None), **fields)
+    data, missing = fields.pop("data"), fields.pop("missing")
+    image = VoxelImage(_blocks(data, None), **fields)
+    if hasattr(missing, "shape"):
+        missing = image.with_data(_blocks(missing, None), nodata=None)
+    said = missing if nodata is None else nodata
+    return image.assign(phases=phases, nodata="keep" if said is None else said)
 
 
 __all__ = ["Field", "empty", "empty_like", "from_array", "from_function", "from_xarray", "full", "full_like", "ones", "ones_like", "zeros", "zeros_like"]

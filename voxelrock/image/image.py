@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from dataclasses import field as default
 from typing import Any
 
+import dask
 import dask.array as da
 import numpy as np
 from dask.threaded import get as threaded_get
@@ -20,10 +21,11 @@ from voxelrock.geometry.grid import as_box
 from voxelrock.graph.arrays import cropped, lift, retiled, tiling_of
 from voxelrock.graph.identity import fingerprint
 from voxelrock.graph.sinks import gathered, local_scheduler
-from voxelrock.image import arithmetic, shaping
+from voxelrock.image import arithmetic, shaping, validity
 from voxelrock.image.bridge import to_dataarray
 from voxelrock.image.metadata import Field, Phase, Phases, checked_phases
 from voxelrock.image.presentation import as_html, as_text, describe_memory
+from voxelrock.parameters import whole
 from voxelrock.typing import DTypeLike, HostArray, Json
 
 
@@ -33,7 +35,8 @@ class VoxelImage(NDArrayOperatorsMixin):
 
     Images come from ``vr.open``, ``vr.from_array``, ``vr.zeros`` and their kin, and from operations. Nothing is computed until
     ``compute``, ``vr.compute``, ``vr.save`` or ``numpy.asarray`` asks for it. NumPy's functions and operators apply voxel by voxel and
-    never wrap; ``==`` compares voxels.
+    never wrap; ``==`` compares voxels. They take images on the same grid, numbers, and lazy numbers after the image, as in
+    ``image > vr.segmentation.otsu_threshold(image)``.
 
     Parameters
     ----------
@@ -46,7 +49,8 @@ class VoxelImage(NDArrayOperatorsMixin):
     phases
         For a segmentation, what each label stands for.
     nodata
-        The value of voxels that hold no data (NaN is one), or None.
+        The value of voxels that hold no data (NaN is one), or None. A boolean image has no spare value: its ``nodata`` is a lazy boolean
+        array on the same grid, True where there is no data, and its voxels are False there. Nothing counts such voxels.
     history
         The operations that made the image, oldest first.
     """
@@ -55,7 +59,7 @@ class VoxelImage(NDArrayOperatorsMixin):
     grid: VoxelGrid
     field: Field = default(default_factory=Field)
     phases: Phases = default(default_factory=dict)
-    nodata: float | None = None
+    nodata: validity.Nodata = None
     history: tuple[Json, ...] = ()
 
     __array_priority__ = 1000
@@ -68,6 +72,7 @@ class VoxelImage(NDArrayOperatorsMixin):
             raise ParameterTypeError(f"voxels are booleans, integers, float32 or float64; got {self.data.dtype}")
         if tuple(self.data.shape) != tuple(self.grid.shape):
             raise ParameterError(f"the array has shape {self.data.shape}, its grid {tuple(self.grid.shape)}")
+        object.__setattr__(self, "nodata", validity.checked(self.nodata, self.data))
         object.__setattr__(self, "phases", checked_phases(self.phases))
         object.__setattr__(self, "history", tuple(self.history))
 
@@ -99,19 +104,25 @@ class VoxelImage(NDArrayOperatorsMixin):
     @property
     def fingerprint(self) -> str:
         """Forty digits that are equal for equal operations on equal sources, in every process; of stored images at any chunking."""
-        return fingerprint(lift(self.data).identity)
+        mask = [lift(self.nodata).identity] if isinstance(self.nodata, da.Array) else []
+        return fingerprint(lift(self.data).identity, *mask)
 
     @property
     def valid(self) -> VoxelImage:
         """True where a voxel holds data."""
         if self.nodata is None:
             return self.with_data(shaping.everywhere(self.tiling), nodata=None, phases={})
-        return self.with_data(arithmetic.VALID(self.data, nodata=self.nodata), nodata=None, phases={})
+        return self.with_data(validity.valid(self.data, self.nodata), nodata=None, phases={})
 
     def with_data(self, data: da.Array, **changes: Any) -> VoxelImage:
-        """An image of other voxels on the same grid, with this image's metadata unless changed."""
+        """An image of other voxels on the same grid, with this image's metadata unless changed.
+
+        What holds no data here holds none there, where the new voxels can say so: as a value in numbers, beside them in booleans.
+        """
         if "grid" not in changes and tuple(data.shape) != tuple(self.shape):
             raise ParameterError(f"the new voxels have shape {data.shape}, the grid {tuple(self.shape)}")
+        if "nodata" not in changes and self.nodata is not None:
+            data, changes["nodata"] = validity.carried(self.data, self.nodata, data)
         return replace(self, data=data, **changes)
 
     def recorded(self, name: str, parameters: Json, *, before: Any = None) -> VoxelImage:
@@ -120,15 +131,32 @@ class VoxelImage(NDArrayOperatorsMixin):
         return replace(self, history=(*earlier, {"operation": name, "parameters": parameters}))
 
     def assign(self, *, field: Field | None = None, phases: Mapping[int, Phase] | None = None, nodata: Any = "keep") -> VoxelImage:
-        """The image with other metadata; ``nodata=None`` says that every voxel holds data."""
+        """The image with other metadata; ``nodata=None`` says that every voxel holds data.
+
+        ``nodata`` of a boolean image is a boolean image, True where there is no data (or one of its two values).
+        """
         changes: dict[str, Any] = {} if field is None else {"field": field}
         if phases is not None:
             changes["phases"] = phases
-        if nodata != "keep":
-            if isinstance(nodata, str):
-                raise ParameterTypeError(f"nodata is a number, NaN or None; got {nodata!r}")
-            changes["nodata"] = None if nodata is None else float(nodata) if self.dtype.kind == "f" else int(nodata)
+        if nodata is None:
+            changes["nodata"] = None
+        elif not isinstance(nodata, str) or nodata != "keep":
+            changes |= self._without(nodata)
         return replace(self, **changes)
+
+    def _without(self, nodata: Any) -> dict[str, Any]:
+        """The fields that change where some voxels are said to hold no data."""
+        place = isinstance(nodata, VoxelImage | Region)
+        if self.dtype.kind != "b":
+            if place:
+                raise ParameterTypeError(f"an image of {self.dtype} has a value for no data: image.where(~mask, other=V).assign(nodata=V)")
+            return {"nodata": validity.number_for(nodata, self.dtype)}
+        value = None if place else validity.number_for(nodata, np.dtype("i8"))
+        if value not in (None, 0, 1):
+            return {"nodata": None}  # no voxel has that value
+        missing = self.restriction(nodata) if value is None else validity.equal(self.data, value)
+        data, mask = validity.restricted(self.data, validity.inverted(missing))
+        return {"data": data, "nodata": mask}
 
     def assign_grid(self, grid: VoxelGrid | None = None, *, spacing: Any = None, origin: Any = None, unit: str | None = None) -> VoxelImage:
         """The same voxels on another grid of the same shape: a whole one, or this one with another spacing or origin.
@@ -147,45 +175,50 @@ class VoxelImage(NDArrayOperatorsMixin):
     def astype(self, dtype: DTypeLike, *, clip: bool = False) -> VoxelImage:
         """The image in another type. Values are never wrapped: one that does not fit is an error, or is clipped on request.
 
-        Floats become integers by rounding to the nearest, ties to even. Halo 0; memory: up to three blocks.
+        Floats become integers by rounding to the nearest, ties to even. A mask with no-data voxels gets a no-data value: the largest of an
+        integer type (255 in u1), NaN in a float. Halo 0; memory: up to three blocks.
         """
-        target = np.dtype(dtype)
-        if self.nodata is not None and not shaping.fits(self.nodata, target):
-            raise ParameterError(f"the no-data value {self.nodata} does not fit in {target}; replace it first: image.where(image.valid, other=…)")
-        return self.with_data(shaping.astype(self.data, target, clip))
+        data, nodata = shaping.astype(self.data, self.nodata, shaping.voxel_type(dtype), clip)
+        return self.with_data(data, nodata=nodata)
 
     def where(self, condition: VoxelImage | Region, other: Any) -> VoxelImage:
-        """This image where the condition holds, ``other`` (a number or an image) elsewhere. Halo 0."""
+        """This image where the condition holds, ``other`` (a number or an image) elsewhere; no data in the condition is False. Halo 0."""
         chosen = self.restriction(condition)
         if isinstance(other, VoxelImage):
             self.same_grid(other)
-            if other.nodata is not None and not shaping.same_nodata(self.nodata, other.nodata):
-                raise ParameterError(f"the images have different no-data values ({self.nodata} and {other.nodata}); give them one with assign(nodata=…)")
-            return self.with_data(shaping.choose(self.data, chosen, other.data))
-        return self.with_data(shaping.choose(self.data, chosen, other))
+            data, nodata = shaping.choose_image((self.data, self.nodata), chosen, (other.data, other.nodata))
+        else:
+            data, nodata = shaping.choose_number((self.data, self.nodata), chosen, other)
+        return self.with_data(data, nodata=nodata)
 
     def isin(self, values: Iterable[Any]) -> VoxelImage:
-        """True where a voxel has one of the values. Halo 0."""
-        return self.with_data(shaping.isin(self.data, values), nodata=None, phases={})
+        """True where a voxel has one of the values (never where there is no data). Halo 0."""
+        return self.with_data(shaping.isin(self.data, values), phases={})
 
     def crop(self, where: Region | VoxelBox | Mapping[str, Any]) -> VoxelImage:
         """The smallest box that holds a region, or a physical box ``dict(z=("0 mm", "2 mm"), …)``; the grid follows."""
         box = where if isinstance(where, VoxelBox) else shaping.region_of(where).box(self.grid)
         if box not in VoxelBox.whole(self.shape):
             raise ParameterError(f"the box {box} leaves the image ({self.grid})")
-        return self.with_data(cropped(self.data, box), grid=self.grid.crop(box))
+        return self._moved(lambda array: cropped(array, box), self.grid.crop(box))
+
+    def _moved(self, move: Callable[[da.Array], da.Array], grid: VoxelGrid) -> VoxelImage:
+        """The image and its mask of no data, moved alike."""
+        return replace(self, data=move(self.data), grid=grid, nodata=move(self.nodata) if isinstance(self.nodata, da.Array) else self.nodata)
 
     def coarsen(self, factor: Any, *, how: str = "mean", of: Any = True) -> VoxelImage:
         """Blocks of ``factor`` voxels as one: their ``"mean"`` (float), their ``"majority"`` (ties to the smallest), or the
-        ``"fraction"`` (float32) of them with the value ``of``. Incomplete blocks at the far ends are left out. Halo 0."""
+        ``"fraction"`` (float32) of them with the value ``of``. Voxels without data have no vote; where none has, there is no data (NaN in
+        floats). Incomplete blocks at the far ends are left out. Halo 0."""
         steps = shaping.checked_factor(factor, self.shape)
         data, nodata = shaping.coarsen(self.data, steps, how, of, self.nodata)
         return self.with_data(data, grid=self.grid.coarsen(steps), nodata=nodata, phases=self.phases if how == "majority" else {})
 
     def rechunk(self, block: Any) -> VoxelImage:
         """The image in other blocks: one length for all axes, or one for each. No result changes, only memory and speed."""
-        shape = ZYX.of(block).map(int)
-        return self.with_data(retiled(self.data, Tiling.regular(self.shape, (min(b, max(n, 1)) for b, n in zip(shape, self.shape)))))
+        shape = ZYX.of(block).map(lambda n: whole(n, "the length of a block"))
+        tiling = Tiling.regular(self.shape, (min(b, max(n, 1)) for b, n in zip(shape, self.shape)))
+        return self._moved(lambda array: retiled(array, tiling), self.grid)
 
     def at(self, **point: float | str) -> Any:
         """The voxel that holds a physical point, ``image.at(z="1 mm", y=…, x=…)``: a lazy number with its position."""
@@ -198,7 +231,7 @@ class VoxelImage(NDArrayOperatorsMixin):
         return to_dataarray(self)
 
     def restriction(self, where: VoxelImage | Region | None) -> da.Array:
-        """``where`` as a lazy boolean array on this grid (everywhere for None).
+        """``where`` as a lazy boolean array on this grid (everywhere for None); where a mask holds no data it is False.
 
         Raises
         ------
@@ -213,7 +246,7 @@ class VoxelImage(NDArrayOperatorsMixin):
             kind = f"an image of {where.dtype}" if isinstance(where, VoxelImage) else type(where).__name__
             raise ParameterTypeError(f"where= is a boolean image (True = used) or a region; got {kind}")
         self.same_grid(where)
-        return where.data
+        return where.data if where.nodata is None else validity.both(where.data, validity.valid(where.data, where.nodata))
 
     def same_grid(self, other: VoxelImage) -> None:
         """Raise ``GridMismatchError``, saying what differs, unless the grids are equal."""
@@ -222,14 +255,17 @@ class VoxelImage(NDArrayOperatorsMixin):
             raise GridMismatchError("the images lie on different grids: " + "; ".join(differences))
 
     def compute(self, **keywords: Any) -> HostArray:
-        """The voxels as a NumPy array; the whole image comes into memory."""
+        """The voxels as a NumPy array (of a mask False where there is no data); the whole image comes into memory."""
         if keywords or not local_scheduler():
             return self.data.compute(**keywords)
         return gathered(self.data)
 
     def persist(self, **keywords: Any) -> VoxelImage:
-        """The image with its blocks computed and kept in the memory of the workers."""
-        return replace(self, data=self.data.persist(**keywords))
+        """The image with its blocks (and those that say where a mask holds no data) computed and kept in the memory of the workers."""
+        if not isinstance(self.nodata, da.Array):
+            return replace(self, data=self.data.persist(**keywords))
+        data, nodata = dask.persist(self.data, self.nodata, **keywords)
+        return replace(self, data=data, nodata=nodata)
 
     def __getitem__(self, key: Any) -> VoxelImage:
         if isinstance(key, Region | VoxelBox | Mapping):
@@ -237,7 +273,7 @@ class VoxelImage(NDArrayOperatorsMixin):
         if isinstance(key, VoxelImage):
             raise ParameterTypeError("images are not indexed by masks (the result would have no grid); use image.where(mask, other=…) or where=mask")
         box, step = as_box(self.grid, key)
-        return self.with_data(cropped(self.data, box, step), grid=self.grid.crop(box, step))
+        return self._moved(lambda array: cropped(array, box, step), self.grid.crop(box, step))
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> HostArray:
         limit = options.get().array_limit
@@ -266,10 +302,10 @@ class VoxelImage(NDArrayOperatorsMixin):
         images = [o for o in operands if isinstance(o, VoxelImage)]
         for other in images[1:]:
             images[0].same_grid(other)
-        arrays = [o.data if isinstance(o, VoxelImage) else o for o in operands]
+        arrays = [o.data if isinstance(o, VoxelImage) else arithmetic.operand(o) for o in operands]
         missing = [o.nodata if isinstance(o, VoxelImage) else None for o in operands]
         data, nodata = arithmetic.combine(operator, arrays, missing)
-        plain = [{"image": o.fingerprint[:12]} if isinstance(o, VoxelImage) else getattr(o, "item", lambda o=o: o)() for o in operands]
+        plain = [{"image": o.fingerprint[:12]} if isinstance(o, VoxelImage) else arithmetic.readable(a) for o, a in zip(operands, arrays)]
         return images[0].with_data(data, nodata=nodata, phases={}).recorded(f"numpy.{operator}", {"operands": plain}, before=images[0])
 
     def __bool__(self) -> bool:
@@ -297,7 +333,7 @@ class VoxelImage(NDArrayOperatorsMixin):
         return self.data.__dask_layers__()
 
     def __dask_tokenize__(self) -> Any:
-        return self.data.name, repr(self.grid), self.nodata
+        return self.data.name, repr(self.grid), self.nodata.name if isinstance(self.nodata, da.Array) else self.nodata
 
     def __dask_postcompute__(self) -> Any:
         return self.data.__dask_postcompute__()

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from voxelrock.errors import ParameterError
+from voxelrock.errors import ParameterError, ParameterTypeError
 from voxelrock.typing import Json
 
 ROLES = ("pore", "micro", "solid", "fluid", "outside")
@@ -66,6 +66,8 @@ def checked_phases(phases: Mapping[int, Phase] | Iterable[tuple[int, Phase]]) ->
     ParameterError
         A label has two phases, or is no integer.
     """
+    if not isinstance(phases, Iterable):
+        raise ParameterTypeError(f"phases are a mapping of labels, such as {{0: vr.Phase('pore', 'pore')}}; got {phases!r}")
     pairs = list(phases.items() if isinstance(phases, Mapping) else phases)
     found: dict[int, Phase] = {}
     for label, phase in pairs:

@@ -14,6 +14,7 @@ import numpy as np
 from voxelrock import __version__
 from voxelrock.geometry import Region
 from voxelrock.image.image import VoxelImage
+from voxelrock.image.selection import an_image
 from voxelrock.typing import Json
 
 P = ParamSpec("P")
@@ -27,10 +28,13 @@ def operation(function: Callable[P, R]) -> Callable[P, R]:
     reading: identity and resume use the graph's own fingerprint.
     """
     signature = inspect.signature(function)
+    takes_image = any(p.annotation in ("VoxelImage", VoxelImage) for p in list(signature.parameters.values())[:1])
     name = f"{function.__module__.removeprefix('voxelrock.').split('.')[0]}.{function.__name__}"
 
     @wraps(function)
     def recorded(*args: P.args, **kwargs: P.kwargs) -> R:
+        if args and takes_image:
+            an_image(args[0])
         result = function(*args, **kwargs)
         if isinstance(result, VoxelImage):
             bound = signature.bind(*args, **kwargs)

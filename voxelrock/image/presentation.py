@@ -7,6 +7,8 @@ from typing import Any
 
 from dask.array.svg import svg
 
+from voxelrock.image.validity import is_mask
+
 
 def describe_memory(count: float) -> str:
     """A number of bytes for people."""
@@ -37,7 +39,7 @@ def facts(image: Any) -> list[tuple[str, str]]:
         ("blocks", f"{len(tiling)} of {' × '.join(map(str, block))} ({describe_memory(block[0] * block[1] * block[2] * image.dtype.itemsize)} each)"),
     ]
     if image.nodata is not None:
-        rows.append(("no data", f"{image.nodata}"))
+        rows.append(("no data", "in some voxels" if is_mask(image.nodata) else f"{image.nodata}"))
     if image.phases:
         rows.append(("phases", ", ".join(f"{label} {p.name} ({p.role})" for label, p in image.phases.items())))
     if image.history:

@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import dask.array as da
 
-from voxelrock.errors import ParameterError
-from voxelrock.image.arithmetic import combine
+from voxelrock.errors import ParameterError, ParameterTypeError
+from voxelrock.geometry.axes import ZYX
 from voxelrock.image.image import VoxelImage
+from voxelrock.image.validity import both, is_mask, restricted
+from voxelrock.parameters import real
+
+
+def an_image(value: Any) -> VoxelImage:
+    """The image that an operation is given.
+
+    Raises
+    ------
+    ParameterTypeError
+        It is something else.
+    """
+    if not isinstance(value, VoxelImage):
+        raise ParameterTypeError(f"expected a VoxelImage; got {type(value).__name__} (vr.from_array and vr.from_xarray make images of arrays)")
+    return value
 
 
 def counted(image: VoxelImage, where: Any) -> tuple[da.Array, ...]:
@@ -18,16 +34,31 @@ def counted(image: VoxelImage, where: Any) -> tuple[da.Array, ...]:
     if image.nodata is not None:
         masks.append(image.valid.data)
     if len(masks) == 2:
-        masks = [combine("bitwise_and", masks, [None, None])[0]]
+        masks = [both(*masks)]
     return tuple(masks)
+
+
+def known_where(image: VoxelImage, mask: da.Array, keep: Sequence[da.Array]) -> VoxelImage:
+    """A mask found in an image; outside ``keep`` (a mask, or nothing) it is False and holds no data."""
+    data, nodata = restricted(mask, keep[0]) if keep else (mask, None)
+    return image.with_data(data, nodata=nodata, phases={})
 
 
 def refuse_nodata(image: VoxelImage, name: str) -> None:
     """Raise ``ParameterError`` where a filter would mix no-data values into its neighbours."""
     if image.nodata is not None:
+        what = "no-data voxels" if is_mask(image.nodata) else f"the no-data value {image.nodata}"
         raise ParameterError(
-            f"{name} would mix the no-data value {image.nodata} into its neighbours; give those voxels a value first: "
-            "image.where(image.valid, other=…).assign(nodata=None)",
+            f"{name} would mix {what} into their neighbours; give those voxels a value first: image.where(image.valid, other=…).assign(nodata=None)",
+        )
+
+
+def refuse_mask(image: VoxelImage, place: str) -> None:
+    """Raise ``ParameterError`` where a place has no way to say which voxels of a mask hold no data."""
+    if is_mask(image.nodata):
+        raise ParameterError(
+            f"{place} cannot say which voxels of a mask hold no data: save mask.astype('u1'), where they are 255 (open it with nodata=255), "
+            "or forget them with mask.assign(nodata=None); a .zarr store of voxelrock keeps them",
         )
 
 
@@ -41,11 +72,8 @@ def physical_or_voxels(image: VoxelImage, name: str, length: Any, voxels: Any) -
     """
     if (length is None) == (voxels is None):
         raise ParameterError(f"give either {name}= (a length in {image.grid.unit}, or text such as '8 um') or {name}_vx= (voxels)")
-    if voxels is not None:
-        parts = voxels if hasattr(voxels, "__len__") else (voxels,) * 3
-    else:
-        parts = image.grid.to_voxels(length)
-    a, b, c = (float(p) for p in parts)
+    parts = ZYX.of(voxels) if voxels is not None else image.grid.to_voxels(length)
+    a, b, c = (real(p, name if voxels is None else f"{name}_vx") for p in parts)
     if not all(math.isfinite(p) and p >= 0 for p in (a, b, c)):
         raise ParameterError(f"{name} is finite and not negative; got {length if voxels is None else voxels}")
     return a, b, c

@@ -15,9 +15,12 @@ from voxelrock.geometry import Box, Region, Tiling, VoxelBox, VoxelGrid
 from voxelrock.geometry.axes import ZYX
 from voxelrock.geometry.units import VOXEL
 from voxelrock.graph.patterns import Gather, Generate, Pointwise, boolean
+from voxelrock.image import validity
 from voxelrock.image.arithmetic import float_type
+from voxelrock.image.validity import CHOSEN, Nodata
 from voxelrock.kernels import coarsening, selection
-from voxelrock.typing import Triple
+from voxelrock.parameters import plain, several, whole
+from voxelrock.typing import DTypeLike, Triple
 
 
 def _named(*_: np.dtype[Any], dtype: str, **__: Any) -> np.dtype[Any]:
@@ -28,7 +31,6 @@ _CONSTANT = Generate(selection.constant)
 _REGION = Generate(selection.region_mask)
 _CONVERTED = Pointwise(selection.converted, _named)
 _MEMBER = Pointwise(selection.member, boolean)
-_CHOSEN = Pointwise(selection.chosen, _named)
 _CHOSEN_IMAGE = Pointwise(selection.chosen_image, _named)
 
 
@@ -79,6 +81,9 @@ def region_of(where: Region | Mapping[str, Any]) -> Region:
         return where
     if not isinstance(where, Mapping):
         raise ParameterTypeError(f"crop to a region, or to a box such as dict(z=('0 mm', '2 mm')); got {type(where).__name__}")
+    for axis, side in where.items():
+        if not isinstance(side, tuple | list) or len(side) != 2:
+            raise ParameterTypeError(f"a box names two sides along {axis}, ('0 mm', '2 mm'), None where it is open; got {side!r}")
     low = {axis: side[0] for axis, side in where.items() if side[0] is not None}
     high = {axis: side[1] for axis, side in where.items() if side[1] is not None}
     return Box(low=low, high=high)
@@ -120,26 +125,96 @@ def same_nodata(first: float | None, second: float | None) -> bool:
     return first == second or (first is not None and second is not None and math.isnan(first) and math.isnan(second))
 
 
-def astype(array: da.Array, dtype: np.dtype[Any], clip: bool) -> da.Array:
-    """Another type, never wrapped; the array itself where it has the type."""
-    if dtype.kind not in "biuf":
-        raise ParameterTypeError(f"voxels are booleans, integers or real numbers; got {dtype}")
-    return array if array.dtype == dtype else _CONVERTED(array, dtype=dtype.name, clip=clip)
+def voxel_type(dtype: DTypeLike) -> np.dtype[Any]:
+    """The type that a user names.
+
+    Raises
+    ------
+    ParameterTypeError
+        It is no type of voxels.
+    """
+    try:
+        found = np.dtype(dtype)
+    except TypeError:
+        raise ParameterTypeError(f"voxels are booleans, integers or real numbers, such as 'u1', '<u2' or 'f4'; got {dtype!r}") from None
+    if found.kind not in "biuf":
+        raise ParameterTypeError(f"voxels are booleans, integers or real numbers; got {found}")
+    return found
+
+
+def astype(array: da.Array, nodata: Nodata, dtype: np.dtype[Any], clip: bool) -> tuple[da.Array, Nodata]:
+    """Another type, never wrapped, and its no-data; the array itself where it has the type.
+
+    Raises
+    ------
+    ParameterError
+        The type does not hold the no-data value.
+    """
+    if array.dtype == dtype:
+        return array, nodata
+    if isinstance(nodata, da.Array):
+        return validity.numbered(array, nodata, dtype)
+    new = _CONVERTED(array, dtype=dtype.name, clip=clip)
+    if nodata is None:
+        return new, None
+    if dtype.kind == "b":
+        return validity.restricted(new, validity.valid(array, nodata))
+    if not fits(nodata, dtype):
+        raise ParameterError(f"the no-data value {nodata} does not fit in {dtype}; replace it first: image.where(image.valid, other=…).assign(nodata=None)")
+    return new, nodata
 
 
 def isin(array: da.Array, values: Iterable[Any]) -> da.Array:
     """Membership in a set of values."""
-    return _MEMBER(array, values=tuple(sorted({v.item() if isinstance(v, np.generic) else v for v in values})))
+    return _MEMBER(array, values=tuple(sorted(set(several(values, "isin")))))
 
 
-def choose(array: da.Array, condition: da.Array, other: Any) -> da.Array:
-    """The array where the condition holds, another array or a number elsewhere, in a type that holds both."""
-    if isinstance(other, da.Array):
-        return _CHOSEN_IMAGE(array, condition, other, dtype=np.result_type(array.dtype, other.dtype).name)
-    other = other.item() if isinstance(other, np.generic) else other
+def choose_number(image: tuple[da.Array, Nodata], condition: da.Array, other: Any) -> tuple[da.Array, Nodata]:
+    """An array (with its no-data) where the condition holds, a number elsewhere, in a type that holds both.
+
+    Raises
+    ------
+    ParameterError
+        The number is what a mask's no-data voxels get in that type.
+    """
+    array, nodata = image
+    other = plain(other, "other")
     holds = array.dtype.kind == "f" or (not isinstance(other, float) and np.can_cast(np.min_scalar_type(other), array.dtype, "safe"))
     dtype = array.dtype if holds else float_type(array.dtype) if isinstance(other, float) else np.result_type(array.dtype, np.min_scalar_type(other))
-    return _CHOSEN(array, condition, other=other, dtype=dtype.name)
+    if isinstance(nodata, da.Array):
+        if dtype.kind == "b":
+            nodata = validity.both(nodata, condition)
+        elif same_nodata(other, validity.spare(dtype)):
+            raise ParameterError(f"{other} stands for the mask's no-data voxels in {dtype}; give the mask a wider type first: mask.astype('u2')")
+        else:
+            array, nodata = validity.numbered(array, nodata, dtype)
+    return CHOSEN(array, condition, other=other, dtype=dtype.name), nodata
+
+
+def choose_image(image: tuple[da.Array, Nodata], condition: da.Array, other: tuple[da.Array, Nodata]) -> tuple[da.Array, Nodata]:
+    """An array (with its no-data) where the condition holds, another one elsewhere, in a type that holds both.
+
+    Raises
+    ------
+    ParameterError
+        They say "no data" in different ways.
+    """
+    (first, missing), (second, lacking) = image, other
+    data = _CHOSEN_IMAGE(first, condition, second, dtype=np.result_type(first.dtype, second.dtype).name)
+    if data.dtype.kind == "b":
+        return data, _missing(missing, condition, lacking)
+    if isinstance(missing, da.Array) or isinstance(lacking, da.Array):
+        raise ParameterError(f"a mask with no-data voxels and numbers do not mix: give the mask the type of the other first, astype('{data.dtype.name}')")
+    if lacking is not None and not same_nodata(missing, lacking):
+        raise ParameterError(f"the images have different no-data values ({missing} and {lacking}); give them one with assign(nodata=…)")
+    return data, missing
+
+
+def _missing(first: Any, condition: da.Array, second: Any) -> da.Array | None:
+    if second is None:
+        return None if first is None else validity.both(first, condition)
+    elsewhere = validity.both(second, validity.inverted(condition))
+    return elsewhere if first is None else validity.either(validity.both(first, condition), elsewhere)
 
 
 def checked_factor(factor: Any, shape: ZYX[int]) -> Triple:
@@ -151,25 +226,31 @@ def checked_factor(factor: Any, shape: ZYX[int]) -> Triple:
         They are not.
     """
     a, b, c = ZYX.of(factor)
-    for f, n in zip((a, b, c), shape):
-        if int(f) != f or not 1 <= f <= max(n, 1):
-            raise ParameterError(f"coarsen by whole numbers from 1 to the length of the axis; got {(a, b, c)} for shape {tuple(shape)}")
-    return int(a), int(b), int(c)
+    steps = tuple(whole(f, "the factor of coarsen") for f in (a, b, c))
+    if not all(1 <= f <= max(n, 1) for f, n in zip(steps, shape)):
+        raise ParameterError(f"coarsen by whole numbers from 1 to the length of the axis; got {steps} for shape {tuple(shape)}")
+    return steps  # type: ignore[return-value]
 
 
-def coarsen(array: da.Array, factor: Triple, how: str, of: Any, nodata: float | None) -> tuple[da.Array, float | None]:
-    """Coarse voxels and their no-data value.
+def coarsen(array: da.Array, factor: Triple, how: str, of: Any, nodata: Nodata) -> tuple[da.Array, Nodata]:
+    """Coarse voxels and their no-data value; voxels without data have no vote.
 
     Raises
     ------
     ParameterError
         An unknown way to coarsen.
     """
+    if isinstance(nodata, da.Array):
+        codes, value = validity.numbered(array, nodata, np.dtype("u1"))
+        found = coarsen(codes, factor, how, of, value)
+        return validity.from_codes(found[0]) if how == "majority" else found
+    missing = None if nodata is None else math.nan
     if how == "mean":
-        return _MEAN(array, factor=factor, nodata=nodata, dtype=float_type(array.dtype).name), None if nodata is None else math.nan
+        return _MEAN(array, factor=factor, nodata=nodata, dtype=float_type(array.dtype).name), missing
     if how == "majority":
-        return _MAJORITY(array, factor=factor), nodata
+        return _MAJORITY(array, factor=factor, nodata=nodata), nodata
     if how == "fraction":
-        values = tuple(of) if isinstance(of, list | tuple | set) else (of,)
-        return _FRACTION(array, factor=factor, values=values), None
+        wanted = several(of if isinstance(of, list | tuple | set) else [of], "of")
+        values = tuple(v if array.dtype.kind == "b" or not isinstance(v, bool) else int(v) for v in wanted)
+        return _FRACTION(array, factor=factor, values=values, nodata=nodata), missing
     raise ParameterError(f"coarsen by how='mean', 'majority' or 'fraction'; got {how!r}")

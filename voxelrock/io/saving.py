@@ -9,6 +9,7 @@ from voxelrock.errors import ParameterError, StorageError
 from voxelrock.graph.scratch import staged
 from voxelrock.graph.sinks import Sink
 from voxelrock.image import VoxelImage
+from voxelrock.image.selection import refuse_mask
 from voxelrock.io.opening import open as open_image
 from voxelrock.io.registry import write
 from voxelrock.io.writing import Header, WriteOptions
@@ -28,7 +29,9 @@ def save(image: VoxelImage, place: Any, /, *, overwrite: bool = False, **options
     Parameters
     ----------
     image
-        What is stored, with its grid, field, phases, no-data value and history.
+        What is stored, with its grid, field, phases, no-data value and history (files, and RockVerse's layout, keep the voxels and the grid:
+        open them with ``nodata=``). A mask's no-data voxels are kept by stores, as bytes of 255 that open as a mask again; files and
+        RockVerse's layout refuse such a mask.
     place
         A path: ``.zarr`` (or no suffix) for a store, ``.raw .mhd .mha .tif .npy`` to export; or a ``zarr.storage.MemoryStore``.
     overwrite
@@ -72,6 +75,7 @@ def save(image: VoxelImage, place: Any, /, *, overwrite: bool = False, **options
 
 
 def _export(image: VoxelImage, path: Path, options: WriteOptions) -> VoxelImage:
+    refuse_mask(image, f"a {path.suffix} file")
     grid, field = image.grid, image.field
     header = Header(grid.shape, image.dtype, grid.spacing, grid.origin, grid.unit, field.name, field.unit, field.description)
     try:
@@ -83,4 +87,4 @@ def _export(image: VoxelImage, path: Path, options: WriteOptions) -> VoxelImage:
         Sink(export.target, export.tiling).store(data, f"saving {path.name}")
         for item in scratch:
             item.remove()
-    return open_image(path)
+    return open_image(path, nodata=image.nodata)

@@ -66,7 +66,11 @@ LOGICAL: dict[str, Callable[..., Block]] = {
 """Comparisons and logic."""
 
 
-def _prepared(blocks: tuple[Block, ...], scalars: tuple[Any, ...], work: str) -> tuple[Any, list[Any]]:
+LAZY = "number"
+"""Stands among ``scalars`` for the keyword ``number``, which another task delivers."""
+
+
+def _prepared(blocks: tuple[Block, ...], scalars: tuple[Any, ...], work: str, number: Any) -> tuple[Any, list[Any]]:
     xp = namespace(*blocks)
     arrays = iter(blocks)
     dtype = getattr(xp, work)
@@ -76,13 +80,13 @@ def _prepared(blocks: tuple[Block, ...], scalars: tuple[Any, ...], work: str) ->
             block = next(arrays)
             operands.append(block if block.dtype == dtype else xp.astype(block, dtype))
         else:
-            operands.append(xp.asarray(scalar, dtype=dtype, **beside(blocks[0])))
+            operands.append(xp.asarray(number if scalar == LAZY else scalar, dtype=dtype, **beside(blocks[0])))
     return xp, operands
 
 
 @kernel(cost=1.0, workspace=2.0)
-def arithmetic(*blocks: Block, operator: str, scalars: tuple[Any, ...], work: str, check: bool = False) -> Block:
-    """Apply an IEEE operator in the type ``work``; ``scalars`` holds None for each operand that is a block.
+def arithmetic(*blocks: Block, operator: str, scalars: tuple[Any, ...], work: str, check: bool = False, number: Any = None) -> Block:
+    """Apply an IEEE operator in the type ``work``; ``scalars`` holds None for each operand that is a block, ``LAZY`` for ``number``.
 
     ``check`` looks for overflow of 64-bit integers. Memory: one block for each operand that is converted.
 
@@ -91,7 +95,7 @@ def arithmetic(*blocks: Block, operator: str, scalars: tuple[Any, ...], work: st
     DataError
         A division of integers by zero, or an overflow of 64-bit integers.
     """
-    xp, operands = _prepared(blocks, scalars, work)
+    xp, operands = _prepared(blocks, scalars, work, number)
     if operator in ("floor_divide", "remainder") and not xp.isdtype(operands[1].dtype, "real floating") and bool(xp.any(operands[1] == 0)):
         raise DataError(f"{operator} of integers by zero")
     result = EXACT[operator](xp, *operands)
@@ -106,14 +110,14 @@ def _overflowed(xp: Any, operator: str, operands: list[Block], result: Block) ->
 
 
 @kernel(cost=8.0, exact=False, workspace=2.0)
-def transcendental(*blocks: Block, operator: str, scalars: tuple[Any, ...], work: str) -> Block:
+def transcendental(*blocks: Block, operator: str, scalars: tuple[Any, ...], work: str, number: Any = None) -> Block:
     """Apply a function of a mathematics library in the type ``work``. Memory: one block for each operand that is converted."""
-    xp, operands = _prepared(blocks, scalars, work)
+    xp, operands = _prepared(blocks, scalars, work, number)
     return INEXACT[operator](xp, *operands)
 
 
 @kernel(cost=0.7, workspace=1.0)
-def logical(*blocks: Block, operator: str, scalars: tuple[Any, ...], work: str) -> Block:
+def logical(*blocks: Block, operator: str, scalars: tuple[Any, ...], work: str, number: Any = None) -> Block:
     """Apply a comparison or a logical operator in the type ``work``. Memory: one block for each operand that is converted."""
-    xp, operands = _prepared(blocks, scalars, work)
+    xp, operands = _prepared(blocks, scalars, work, number)
     return LOGICAL[operator](xp, *operands)

@@ -12,7 +12,8 @@ from voxelrock.geometry import Region
 from voxelrock.geometry.axes import AXES
 from voxelrock.graph.patterns import Stencil
 from voxelrock.image import VoxelImage
-from voxelrock.image.selection import counted
+from voxelrock.image.selection import an_image, counted
+from voxelrock.image.validity import both, inverted
 from voxelrock.kernels.components import check_connectivity
 from voxelrock.kernels.numbering import Naming
 from voxelrock.kernels.pieces import Rules
@@ -26,19 +27,25 @@ _OTSU = "segment the image first, as with vr.segmentation.otsu(image, phase='dar
 
 
 def refuse_grey(image: VoxelImage, what: str) -> None:
-    """Raise ``ParameterTypeError`` for an image of floats."""
-    if image.dtype.kind == "f":
+    """Raise ``ParameterTypeError`` for what is no image, or one of floats."""
+    if an_image(image).dtype.kind == "f":
         raise ParameterTypeError(f"{what} needs a segmentation (booleans or labels), and this image holds {image.dtype} grey values; {_OTSU}")
 
 
 def restricted(image: VoxelImage, where: Where) -> tuple[VoxelImage, tuple[Any, ...]]:
     """The image with 0 wherever nothing exists (outside ``where``, no data), and the mask of what does, if anything is left out."""
     keep = counted(image, where)
-    bare = image.assign(nodata=None)
+    bare = image.with_data(image.data, nodata=None)
     if not keep:
         return bare, ()
-    mask = image.with_data(keep[0], nodata=None, phases={})
-    return (bare & mask if image.dtype.kind == "b" else bare.where(mask, other=0)), keep
+    if image.dtype.kind == "b":
+        return bare.with_data(both(image.data, keep[0])), keep
+    return bare.where(image.with_data(keep[0], nodata=None, phases={}), other=0), keep
+
+
+def without_data(image: VoxelImage, keep: tuple[Any, ...]) -> VoxelImage:
+    """A boolean result as one that holds no data where nothing exists; numbers are 0 there."""
+    return image.with_data(image.data, nodata=inverted(keep[0])) if keep and image.dtype.kind == "b" else image
 
 
 def pores(image: VoxelImage, where: Where, through: Roles, what: str) -> tuple[VoxelImage, tuple[Any, ...]]:
@@ -65,11 +72,12 @@ def pores(image: VoxelImage, where: Where, through: Roles, what: str) -> tuple[V
     chosen = [k for k, p in image.phases.items() if p.role in roles]
     outside = [k for k, p in image.phases.items() if p.role == "outside"]
     keep = counted(image, where)
+    bare = image.with_data(image.data, nodata=None)
     if outside:
-        bulk = ~image.assign(nodata=None).isin(outside)
-        keep = ((bulk & bulk.with_data(keep[0])).data if keep else bulk.data,)
-    mask = image.assign(nodata=None).isin(chosen)
-    return (mask & mask.with_data(keep[0]) if keep else mask), keep
+        bulk = inverted(bare.isin(outside).data)
+        keep = (both(bulk, keep[0]) if keep else bulk,)
+    mask = bare.isin(chosen)
+    return (mask.with_data(both(mask.data, keep[0])) if keep else mask), keep
 
 
 def surfaces(image: VoxelImage, keep: tuple[Any, ...]) -> tuple[Any, ...]:

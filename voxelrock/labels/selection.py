@@ -6,16 +6,16 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
-
 from voxelrock.errors import ParameterError
 from voxelrock.geometry.axes import axis_number
 from voxelrock.image import VoxelImage
 from voxelrock.image.operations import operation
+from voxelrock.image.validity import both, inverted
 from voxelrock.kernels.components import check_connectivity, dual
 from voxelrock.kernels.numbering import Choice
 from voxelrock.labels.components import COMPONENTS
-from voxelrock.labels.restriction import Roles, Where, pores, refuse_grey, restricted, rules_of, surfaces
+from voxelrock.labels.restriction import Roles, Where, pores, refuse_grey, restricted, rules_of, surfaces, without_data
+from voxelrock.parameters import real, whole
 
 ANY_SIDE = 63
 """The bits of all six surfaces."""
@@ -30,7 +30,7 @@ def _chosen(voxels: VoxelImage, keep: Any, connectivity: int, choice: Choice) ->
     """The voxels of the chosen components; the code of the region is looked at only where the choice depends on it."""
     code = surfaces(voxels, keep) if choice.every or choice.none else ()
     data = COMPONENTS(voxels.data, *code, rules=rules_of(voxels, connectivity, choice), dtype=voxels.dtype)
-    return voxels.with_data(data, nodata=None)
+    return without_data(voxels.with_data(data, nodata=None), keep)
 
 
 @operation
@@ -54,7 +54,7 @@ def percolating(image: VoxelImage, /, *, axis: str = "z", connectivity: int = 6,
     Returns
     -------
     VoxelImage
-        Boolean, lazy; nowhere True where nothing percolates.
+        Boolean, lazy; nowhere True where nothing percolates. Outside ``where`` it holds no data.
 
     Raises
     ------
@@ -148,7 +148,7 @@ def remove_small(image: VoxelImage, /, *, min_volume: float | None = None, min_v
     refuse_grey(image, "labelling")
     if (min_volume is None) == (min_voxels is None):
         raise ParameterError(f"give either min_volume= (in {image.grid.unit}³) or min_voxels=")
-    size: float = min_voxels if min_volume is None else min_volume / image.grid.voxel_volume  # type: ignore[assignment]
+    size = real(min_voxels, "min_voxels") if min_volume is None else real(min_volume, "min_volume") / image.grid.voxel_volume
     if not (math.isfinite(size) and size >= 0):
         raise ParameterError(f"a size is finite and not negative; got {min_voxels if min_volume is None else min_volume}")
     least = math.ceil(size * (1 - 1e-12))  # a volume that was meant as n voxels stays n
@@ -207,7 +207,7 @@ def floating_solid(image: VoxelImage, /, *, connectivity: int = 6, where: Where 
     Returns
     -------
     VoxelImage
-        Boolean, lazy. Two passes; memory as :func:`label`, and halo 1 of ``where``.
+        Boolean, lazy; outside ``where`` it holds no data. Two passes; memory as :func:`label`, and halo 1 of ``where``.
 
     Raises
     ------
@@ -222,12 +222,12 @@ def floating_solid(image: VoxelImage, /, *, connectivity: int = 6, where: Where 
     1
     """
     mask, keep = pores(image, where, through, "floating solid")
-    solid = ~mask & mask.with_data(keep[0]) if keep else ~mask
-    return _chosen(solid, keep, dual(check_connectivity(connectivity)), Choice(none=ANY_SIDE))
+    solid = inverted(mask.data)
+    return _chosen(mask.with_data(both(solid, keep[0]) if keep else solid), keep, dual(check_connectivity(connectivity)), Choice(none=ANY_SIDE))
 
 
 @operation
-def keep(image: VoxelImage, /, *, labels: int | Iterable[int]) -> VoxelImage:
+def keep(image: VoxelImage, /, *, labels: Any) -> VoxelImage:
     """Keep the voxels of some labels; all others become 0.
 
     Parameters
@@ -255,6 +255,5 @@ def keep(image: VoxelImage, /, *, labels: int | Iterable[int]) -> VoxelImage:
     [0, 1, 0, 3]
     """
     refuse_grey(image, "keeping labels")
-    wanted = [int(v) for v in labels] if isinstance(labels, Iterable) else [int(labels)]
-    chosen = image.isin(wanted)
-    return image & chosen if image.dtype.kind == "b" else image.where(chosen, other=np.zeros((), image.dtype).item())
+    wanted = [whole(v, "a label") for v in ([labels] if isinstance(labels, str) or not isinstance(labels, Iterable) else labels)]
+    return image.where(image.with_data(image.data, nodata=None).isin(wanted), other=False if image.dtype.kind == "b" else 0)

@@ -1,5 +1,6 @@
 """Grey values to phases."""
 
-from voxelrock.segmentation.thresholds import multi_otsu, multi_otsu_thresholds, otsu, otsu_threshold, threshold
+from voxelrock.segmentation.thresholds import minimum_error_threshold, multi_otsu, multi_otsu_thresholds, otsu, otsu_threshold, threshold
+from voxelrock.segmentation.trust import assess, porosity_curve
 
-__all__ = ["multi_otsu", "multi_otsu_thresholds", "otsu", "otsu_threshold", "threshold"]
+__all__ = ["assess", "minimum_error_threshold", "multi_otsu", "multi_otsu_thresholds", "otsu", "otsu_threshold", "porosity_curve", "threshold"]

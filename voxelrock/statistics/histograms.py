@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,9 +15,10 @@ from voxelrock.graph.execution import compute
 from voxelrock.graph.reductions import Reduction
 from voxelrock.image import VoxelImage
 from voxelrock.image.results import curve, number
-from voxelrock.image.selection import counted
+from voxelrock.image.selection import an_image, counted
 from voxelrock.kernels import exactsum
 from voxelrock.kernels.histograms import binned_counts
+from voxelrock.parameters import plain, several, whole
 from voxelrock.statistics.counting import add, as_is, counts, value_limits, value_range
 from voxelrock.statistics.refinement import refined
 from voxelrock.typing import HostArray
@@ -65,6 +66,7 @@ def histogram(image: VoxelImage, /, *, bins: int | Sequence[float] | None = None
     >>> int(histogram(vr.ones(shape=4)).sel(value=1))
     64
     """
+    an_image(image)
     if by is not None:
         return _by_label(image, bins, limits, where, by)
     found = value_range(image.dtype)
@@ -88,14 +90,17 @@ def _result(image: VoxelImage, data: Any, middle: HostArray, left: HostArray, ri
 
 def _edges(image: VoxelImage, bins: int | Sequence[float] | None, limits: tuple[float, float] | None, where: Where) -> HostArray:
     if bins is not None and not isinstance(bins, int | np.integer):
-        edges = np.asarray(bins, float)
-        if edges.ndim != 1 or edges.size < 2 or np.any(np.diff(edges) <= 0) or not np.all(np.isfinite(edges)):
+        edges = np.asarray(several(bins, "bins"), float)
+        if edges.size < 2 or np.any(np.diff(edges) <= 0) or not np.all(np.isfinite(edges)):
             raise ParameterError("bin edges are at least two finite, ascending numbers")
         return edges
-    number_of_bins = 256 if bins is None else int(bins)
+    number_of_bins = 256 if bins is None else whole(bins, "bins")
     if number_of_bins < 1:
         raise ParameterError(f"a histogram has at least one bin; got {bins}")
-    low, high = map(float, compute(value_limits(image, where)) if limits is None else limits)
+    sides = several(compute(value_limits(image, where)) if limits is None else limits, "limits")
+    if len(sides) != 2:
+        raise ParameterError(f"the limits of a histogram are two numbers; got {len(sides)}")
+    low, high = map(float, sides)
     if not low <= high or not math.isfinite(high - low):
         raise ParameterError(f"the limits of a histogram ascend and are finite; got {low} and {high}")
     if low == high:
@@ -114,7 +119,7 @@ def rebinned(table: HostArray, *, low: int, edges: tuple[float, ...]) -> HostArr
 
 
 def _by_label(image: VoxelImage, bins: Any, limits: Any, where: Where, labels: VoxelImage) -> xr.DataArray:
-    image.same_grid(labels)
+    image.same_grid(an_image(labels))
     names = {0: "false", 1: "true"} if labels.dtype.kind == "b" else {k: p.name for k, p in labels.phases.items()}
     if not names:
         raise ParameterError("by= needs labels with phases: labels.assign(phases={0: vr.Phase('pore', 'pore'), …})")
@@ -160,10 +165,10 @@ def quantile(image: VoxelImage, /, *, q: float | Sequence[float], where: Where =
     >>> float(quantile(vr.from_function(lambda z, y, x: z, shape=5, dtype="f4"), q=0.5))
     2.0
     """
-    fractions = np.atleast_1d(np.asarray(q, float))
-    if fractions.ndim != 1 or np.any(~((fractions >= 0) & (fractions <= 1))):
+    fractions = np.asarray(several(q, "q") if isinstance(q, Iterable) and np.ndim(q) else [plain(q, "q")], float)
+    if np.any(~((fractions >= 0) & (fractions <= 1))):
         raise ParameterError(f"quantiles are fractions from 0 to 1; got {q}")
-    found = value_range(image.dtype)
+    found = value_range(an_image(image).dtype)
     facts = {"fractions": tuple(fractions.tolist())}
     if found is not None:
         data = counts(image, where, quantiles_of_counts, shape=(fractions.size,), dtype="f8", finish=facts | {"low": found[0]})
@@ -224,7 +229,7 @@ def summary(image: VoxelImage, /, *, where: Where = None) -> xr.Dataset:
     >>> float(summary(vr.full(shape=3, value=2.5))["mean"])
     2.5
     """
-    found = value_range(image.dtype)
+    found = value_range(an_image(image).dtype)
     if found is not None:
         data = counts(image, where, summary_of_counts, shape=(5,), dtype="f8", finish={"low": found[0]})
     else:

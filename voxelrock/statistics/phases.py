@@ -14,8 +14,9 @@ from voxelrock.graph.execution import compute
 from voxelrock.graph.reductions import Reduction
 from voxelrock.image import VoxelImage
 from voxelrock.image.results import curve, number
-from voxelrock.image.selection import counted
+from voxelrock.image.selection import an_image, counted
 from voxelrock.kernels.histograms import set_counts
+from voxelrock.parameters import whole
 from voxelrock.statistics.counting import add, value_range
 from voxelrock.statistics.histograms import histogram
 from voxelrock.typing import HostArray
@@ -24,10 +25,10 @@ Where = VoxelImage | Region | None
 Labels = int | Iterable[int] | None
 
 
-def _labels(value: Labels) -> tuple[int, ...]:
+def _labels(value: Any) -> tuple[int, ...]:
     if value is None:
         return ()
-    return tuple(sorted({int(v) for v in value})) if isinstance(value, Iterable) else (int(value),)
+    return tuple(sorted({whole(v, "a label") for v in ([value] if isinstance(value, str) or not isinstance(value, Iterable) else value)}))
 
 
 def porosity(image: VoxelImage, /, *, where: Where = None, pore: Labels = None, total: bool = False) -> xr.DataArray:
@@ -65,7 +66,7 @@ def porosity(image: VoxelImage, /, *, where: Where = None, pore: Labels = None, 
     >>> float(porosity(vr.ones(shape=3, dtype=bool)))
     1.0
     """
-    inside, outside, micro, words = _roles(image, pore)
+    inside, outside, micro, words = roles(an_image(image), pore)
     sets = (outside, inside, *((label,) for label, _ in micro)) if total else (outside, inside)
     finish = {"weights": (1.0, *(share for _, share in micro)) if total else (1.0,)}
     reduction = Reduction(set_counts, add, weighted_fraction)
@@ -80,7 +81,7 @@ def porosity(image: VoxelImage, /, *, where: Where = None, pore: Labels = None, 
     return number(data, f"{kind}_porosity" if total else "porosity", definition=definition, bulk=bulk)
 
 
-def _roles(image: VoxelImage, pore: Labels) -> tuple[tuple[int, ...], tuple[int, ...], list[tuple[int, float]], str]:
+def roles(image: VoxelImage, pore: Labels) -> tuple[tuple[int, ...], tuple[int, ...], list[tuple[int, float]], str]:
     """Labels of pores and fluids, labels outside, micro phases with their porosity, and the pores in words."""
     if image.dtype.kind == "f":
         raise ParameterError("porosity needs a segmentation (booleans or labels); threshold the image first, as with vr.segmentation.otsu(image, phase='dark')")
@@ -125,6 +126,60 @@ def weighted_fraction(found: HostArray, *, weights: tuple[float, ...]) -> HostAr
     return np.asarray(sum(n * w for n, w in zip(inside, weights)) / (total - outside))
 
 
+def saturation(image: VoxelImage, /, *, where: Where = None) -> xr.DataArray:
+    """The volume of each fluid over that of all fluids.
+
+    Parameters
+    ----------
+    image
+        Labels whose ``phases`` have at least one of role *fluid*.
+    where
+        True = counted. No-data voxels are never counted.
+
+    Returns
+    -------
+    xarray.DataArray
+        Fractions over ``label``, with the fluids' names in the coordinate ``phase``; lazy.
+
+    Raises
+    ------
+    ParameterError
+        No phase has the role fluid.
+    DataError
+        No voxel is a fluid (raised when computed).
+
+    Examples
+    --------
+    >>> import voxelrock as vr
+    >>> rock = vr.from_function(lambda z, y, x: x % 3, shape=6, dtype="u1", phases={0: vr.Phase("oil", "fluid"), 1: vr.Phase("brine", "fluid")})
+    >>> saturation(rock).values.tolist()
+    [0.5, 0.5]
+    """
+    fluids = {k: p.name for k, p in image.phases.items() if p.role == "fluid"}
+    if not fluids:
+        raise ParameterError(
+            "no phase has the role fluid: assign phases, such as image.assign(phases={1: vr.Phase('oil', 'fluid'), 2: vr.Phase('brine', 'fluid')})"
+        )
+    sets = tuple((label,) for label in fluids)
+    data: Any = Reduction(set_counts, add, shares)(image.data, *counted(image, where), sets=sets, shape=(len(sets),), dtype="f8")
+    result = curve(data, ("label",), {"label": list(fluids)}, "saturation", definition="volume of the fluid divided by the volume of all fluids")
+    return result.assign_coords(phase=("label", list(fluids.values())))
+
+
+def shares(found: HostArray) -> HostArray:
+    """Each set over all sets.
+
+    Raises
+    ------
+    DataError
+        The sets are empty.
+    """
+    total = int(found[1:].sum())
+    if not total:
+        raise DataError("no voxel is a fluid: a saturation has no denominator")
+    return found[1:] / total
+
+
 def phase_fractions(image: VoxelImage, /, *, where: Where = None, labels: Labels = None) -> xr.DataArray:
     """Fraction of the counted voxels that has each label; finds the labels by computing where neither phases nor ``labels=`` name them.
 
@@ -155,7 +210,7 @@ def phase_fractions(image: VoxelImage, /, *, where: Where = None, labels: Labels
     >>> float(phase_fractions(vr.zeros(shape=3, dtype=bool)).sel(label=0))
     1.0
     """
-    if image.dtype.kind == "f":
+    if an_image(image).dtype.kind == "f":
         raise ParameterError("phase fractions need booleans or labels; got floats")
     names: dict[int, str] = {k: p.name for k, p in image.phases.items()}
     wanted = _labels(labels) or tuple(names)

@@ -13,9 +13,10 @@ from voxelrock.geometry.axes import axis_number
 from voxelrock.graph.reductions import Reduction
 from voxelrock.image import VoxelImage
 from voxelrock.image.results import curve
-from voxelrock.image.selection import counted
+from voxelrock.image.selection import an_image, counted
+from voxelrock.image.validity import both
 from voxelrock.kernels.exactsum import slice_sums, to_float
-from voxelrock.statistics.phases import _roles
+from voxelrock.statistics.phases import roles
 from voxelrock.typing import HostArray
 
 Where = VoxelImage | Region | None
@@ -52,15 +53,14 @@ def profile(image: VoxelImage, /, *, axis: str = "z", where: Where = None, pore:
     [1.0, 1.0, 1.0]
     """
     number = axis_number(axis)
-    labels = image.dtype.kind == "b" or bool(image.phases) or pore is not None
+    labels = an_image(image).dtype.kind == "b" or bool(image.phases) or pore is not None
     if labels:
-        inside, outside, _, words = _roles(image, pore)
+        inside, outside, _, words = roles(image, pore)
         mask = image if image.dtype.kind == "b" else image.isin(inside)
         keep = counted(image, where)
         if outside:
             bulk = ~image.isin(outside)
-            keep = counted(bulk.assign(nodata=None), bulk.with_data(keep[0]) if keep else None) or ()
-            keep = (bulk.data,) if not keep else ((bulk & bulk.with_data(keep[0])).data,)
+            keep = (bulk.data, *keep) if not keep else (both(bulk.data, keep[0]),)
         data, name, definition = mask.data, "porosity_profile", f"volume of {words} in the slice divided by its bulk"
     elif image.size == 0:
         raise ParameterError("an image without voxels has no profile")

@@ -20,7 +20,11 @@ ROCKVERSE = "_ROCKVERSE_DATATYPE"
 
 
 def encode(image: VoxelImage) -> Json:
-    """An image's metadata as attributes."""
+    """An image's metadata as attributes.
+
+    A store whose bytes are a mask says so by ``mask`` beside these; to a version that does not know it they are numbers with the no-data
+    value 255, so that needs no other version of the attributes.
+    """
     grid, nodata = image.grid, image.nodata
     return {
         "version": VERSION,

@@ -15,7 +15,7 @@ from voxelrock.errors import FormatError, ParameterError, UnitError
 from voxelrock.geometry import AXES, ZYX, VoxelGrid
 from voxelrock.geometry.units import VOXEL
 from voxelrock.image import Field
-from voxelrock.image.bridge import from_dataarray
+from voxelrock.image.bridge import NO_DATA, from_dataarray
 from voxelrock.typing import Triple
 
 
@@ -92,7 +92,16 @@ def _from_coordinates(array: zarr.Array[Any], group: zarr.Group, names: tuple[st
     name = array.path.split("/")[-1]
     fields = from_dataarray(xr.DataArray(lazy, dims=AXES, coords=coordinates, name=name, attrs=dict(array.attrs)))
     del fields["data"]
+    value = fields.pop("missing")
+    if value is not None:
+        fields["nodata"] = value
     return fields
+
+
+def missing_beside(array: zarr.Array[Any], group: zarr.Group | None) -> zarr.Array[Any] | None:
+    """The array of a mask's no-data voxels, as xarray writes the coordinate of :func:`voxelrock.image.bridge.to_dataarray`."""
+    beside = group.get(NO_DATA) if group is not None and array.path.split("/")[-1] != NO_DATA else None
+    return beside if isinstance(beside, zarr.Array) and beside.shape == array.shape and np.dtype(beside.dtype).kind == "b" else None
 
 
 def parent_of(array: zarr.Array[Any], location: str) -> zarr.Group | None:

@@ -16,6 +16,8 @@ from voxelrock.geometry import Tiling
 from voxelrock.graph.arrays import from_source
 from voxelrock.graph.sources import Permuted, Source, as_voxels
 from voxelrock.image import VoxelImage
+from voxelrock.image.bridge import NO_DATA
+from voxelrock.image.validity import from_codes
 from voxelrock.storage import attributes, foreign, layout
 from voxelrock.storage.records import Record, partial_path
 from voxelrock.storage.source import StoreSource, ZarrSource, identify
@@ -103,7 +105,7 @@ def _pick(node: Any, place: str) -> zarr.Array[Any]:
         arrays = {name: item for name, item in node.members() if isinstance(item, zarr.Array)}
     except Exception as error:
         raise FormatError(f"{place} is a group with an array whose metadata cannot be read ({error}); name another with path=") from error
-    solid = {name: item for name, item in arrays.items() if item.ndim == 3} or arrays
+    solid = {name: item for name, item in arrays.items() if item.ndim == 3 and name != NO_DATA} or arrays
     if len(solid) != 1:
         found = ", ".join(sorted(solid)) or "none"
         raise FormatError(f"{place} is a group; name one of its arrays with path=: {found}")
@@ -143,7 +145,16 @@ def _image(array: zarr.Array[Any], location: str) -> VoxelImage:
     except (KeyError, TypeError, ValueError) as error:
         raise FormatError(f"{place} has attributes that cannot be used ({type(error).__name__}: {error}); restore its metadata from a copy") from error
     tiling = Tiling.regular(source.shape, layout.block_of(source.shape, unit))
-    return VoxelImage(from_source(as_voxels(source), tiling), **fields)
+    data = from_source(as_voxels(source), tiling)
+    if data.dtype.kind == "b":
+        value, beside = fields.pop("nodata", None), foreign.missing_beside(array, group)
+        mask = VoxelImage(data, **fields)
+        if beside is not None:
+            value = mask.with_data(from_source(Permuted(_source(beside, location, strict=False), order), tiling))
+        return mask.assign(nodata=value)
+    if isinstance(own, dict) and own.get("mask"):
+        data, fields["nodata"] = from_codes(data)
+    return VoxelImage(data, **fields)
 
 
 def inspect_store(place: str | Path) -> Json:

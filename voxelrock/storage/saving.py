@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,8 @@ from voxelrock.geometry import VoxelBox
 from voxelrock.graph.scratch import staged
 from voxelrock.graph.sinks import Sink
 from voxelrock.image import VoxelImage
+from voxelrock.image.selection import refuse_mask
+from voxelrock.image.validity import is_mask
 from voxelrock.storage import attributes, codecs, layout, opening
 from voxelrock.storage.files import check_target, explained
 from voxelrock.storage.records import Record, partial_path, publish, sweep
@@ -102,7 +104,7 @@ class MemoryTarget:
 
 @dataclass(frozen=True)
 class Request:
-    """What a save was asked to do, beside the image."""
+    """What a save was asked to do, beside the image; ``mask`` says that its bytes stand for a boolean image with no-data voxels."""
 
     kind: str = "voxelrock"
     codec: str = "auto"
@@ -110,6 +112,7 @@ class Request:
     shards: Any = None
     overwrite: bool = False
     resume: bool = False
+    mask: bool = False
 
     def __post_init__(self) -> None:
         if self.kind not in LAYOUTS:
@@ -133,6 +136,7 @@ def save_zarr(image: VoxelImage, target: Any, request: Request) -> VoxelImage:
     StorageError
         The disk is full or read-only.
     """
+    image, request = _as_bytes(image, request)
     if isinstance(target, Store):
         return _save_memory(image, target, request)
     path = Path(target).resolve()
@@ -147,7 +151,23 @@ def save_zarr(image: VoxelImage, target: Any, request: Request) -> VoxelImage:
         record.check_still_owned()
         with explained(path):
             publish(record, path, overwrite=request.overwrite)
-    return opening.open_zarr(path)
+    stored = opening.open_zarr(path)
+    return stored.assign(nodata=image.nodata) if request.kind == "rockverse" else stored  # RockVerse has no place for the value
+
+
+def _as_bytes(image: VoxelImage, request: Request) -> tuple[VoxelImage, Request]:
+    """A mask with no-data voxels as bytes that tell them (255); anything else as it is.
+
+    Raises
+    ------
+    ParameterError
+        The layout has no place for what the bytes mean.
+    """
+    if not is_mask(image.nodata):
+        return image, request
+    if request.kind == "rockverse":
+        refuse_mask(image, "RockVerse's layout")
+    return image.astype("u1"), replace(request, mask=True)
 
 
 def _check_replaceable(path: Path, overwrite: bool) -> None:
@@ -226,7 +246,7 @@ def _metadata(image: VoxelImage, plan: layout.Layout, request: Request, codec: s
 def create(store: Store, image: VoxelImage, plan: layout.Layout, request: Request, codec: str) -> zarr.Array[Any]:
     """An empty Zarr array with an image's layout and metadata."""
     reverse = request.kind == "rockverse"
-    own = attributes.encode(image) | {"id": uuid.uuid4().hex, "complete": True}
+    own = attributes.encode(image) | ({"mask": True} if request.mask else {}) | {"id": uuid.uuid4().hex, "complete": True}
     common: dict[str, Any] = {
         "store": store,
         "shape": tuple(image.shape)[::-1] if reverse else tuple(image.shape),

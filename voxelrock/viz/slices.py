@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,11 +12,11 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from voxelrock.errors import ParameterError
-from voxelrock.geometry import AXES, ZYX
+from voxelrock.geometry import AXES, ZYX, Region
 from voxelrock.graph.execution import compute
 from voxelrock.image import VoxelImage
 from voxelrock.typing import HostArray
-from voxelrock.viz.style import ACCENT, INK, MUTED, PHASES, figure, legend, nice, shown_unit
+from voxelrock.viz.style import ACCENT, INK, MUTED, PHASES, ROI, figure, legend, nice, shown_unit
 
 _PIXELS = 900
 
@@ -42,7 +43,7 @@ class Cut:
 
 
 def slices(image: VoxelImage, /, *, overlay: VoxelImage | None = None, position: Any = None, limits: tuple[float, float] | None = None,
-           alpha: float = 0.6, cmap: str = "gray") -> Figure:  # fmt: skip
+           outline: VoxelImage | Region | None = None, alpha: float = 0.6, cmap: str = "gray") -> Figure:  # fmt: skip
     """Three orthogonal slices with a scale bar; reads only the slices that it shows, at most 900 voxels a side.
 
     Parameters
@@ -55,6 +56,8 @@ def slices(image: VoxelImage, /, *, overlay: VoxelImage | None = None, position:
         The voxel through which the slices go, ``dict(z=…, y=…, x=…)``; the middle by default.
     limits
         Grey values shown as black and white; the 0.5 % and 99.5 % quantiles of what is shown by default.
+    outline
+        A region or a mask whose edge is drawn: a region of interest.
     alpha
         Opacity of the overlay.
     cmap
@@ -80,26 +83,37 @@ def slices(image: VoxelImage, /, *, overlay: VoxelImage | None = None, position:
         raise ParameterError("an image without voxels cannot be shown")
     if overlay is not None:
         image.same_grid(overlay)
-    cuts = _cuts(image, position)
-    wanted = {f"image {c.axis}": c.of(image).data for c in cuts}
-    if overlay is not None:
-        wanted |= {f"overlay {c.axis}": c.of(overlay).data for c in cuts}
-    planes = {name: np.asarray(plane) for name, plane in compute(wanted, label="reading slices").items()}
+    cuts = cuts_of(image, position)
+    layers = {"image": image} | ({} if overlay is None else {"overlay": overlay}) | edge_of(image, outline)
+    planes = read_planes(layers, cuts)
     page, panels, corner = _layout(image.grid.extent)
-    range_shown = limits or _limits([planes[f"image {c.axis}"] for c in cuts])
+    range_shown = limits or grey_limits([planes["image", c.axis] for c in cuts])
     for axes, cut in zip(panels, cuts):
-        shown = _colored(image, planes[f"image {cut.axis}"], cut, range_shown, cmap)
+        shown = colored(image, planes["image", cut.axis], range_shown, cmap)
         if overlay is not None:
-            shown = _blend(shown, _colors(overlay, planes[f"overlay {cut.axis}"].squeeze(cut.axis), overlaid=True), alpha)
-        _draw(axes, shown, image, cut)
-    _scale_bar(panels[0], image.grid.extent.x, image.grid.extent.y, image.grid.unit)
-    entries = _entries(overlay if overlay is not None else image)
+            shown = _blend(shown, _colors(overlay, planes["overlay", cut.axis], overlaid=True), alpha)
+        draw(axes, shown, image, cut, edge=planes.get(("edge", cut.axis)))
+    scale_bar(panels[0], image.grid.extent.x, image.grid.extent.y, image.grid.unit)
+    entries = entries_of(overlay if overlay is not None else image)
     if entries:
         legend(corner, entries)
     return page
 
 
-def _cuts(image: VoxelImage, position: Any) -> list[Cut]:
+def edge_of(image: VoxelImage, outline: VoxelImage | Region | None) -> dict[str, VoxelImage]:
+    """A layer of the voxels inside an outline, or none."""
+    return {} if outline is None else {"edge": image.with_data(image.restriction(outline), nodata=None, phases={})}
+
+
+def read_planes(layers: Mapping[str, VoxelImage], cuts: Sequence[Cut]) -> dict[tuple[str, int], HostArray]:
+    """The slices of several images, by name and axis, in one reading."""
+    wanted = {(name, cut.axis): cut.of(image).data for name, image in layers.items() for cut in cuts}
+    found = compute(list(wanted.values()), label="reading slices")
+    return {(name, axis): np.asarray(plane).squeeze(axis) for (name, axis), plane in zip(wanted, found)}
+
+
+def cuts_of(image: VoxelImage, position: Any) -> list[Cut]:
+    """The three slices through a voxel, the middle one by default."""
     middle = image.shape.map(lambda n: n // 2)
     where = middle if position is None else ZYX(*((dict(position).get(a, m)) for a, m in zip(AXES, middle)))
     cuts = []
@@ -111,7 +125,8 @@ def _cuts(image: VoxelImage, position: Any) -> list[Cut]:
     return cuts
 
 
-def _limits(planes: list[HostArray]) -> tuple[float, float]:
+def grey_limits(planes: list[HostArray]) -> tuple[float, float]:
+    """Grey values shown as black and white: the 0.5 % and 99.5 % quantiles."""
     values = np.concatenate([p.ravel() for p in planes]).astype(float)
     values = values[np.isfinite(values)]
     if not values.size:
@@ -120,7 +135,8 @@ def _limits(planes: list[HostArray]) -> tuple[float, float]:
     return float(low), float(high) if high > low else float(low) + 1.0
 
 
-def _entries(image: VoxelImage) -> list[tuple[str, str]]:
+def entries_of(image: VoxelImage) -> list[tuple[str, str]]:
+    """Names and colours of an image's phases."""
     if image.phases:
         return [(p.name, p.color or PHASES[i % len(PHASES)]) for i, p in enumerate(image.phases.values())]
     return [("True", PHASES[1])] if image.dtype.kind == "b" else []
@@ -130,14 +146,14 @@ def _colors(image: VoxelImage, plane: HostArray, *, overlaid: bool = False) -> H
     """Red, green, blue and opacity of labels; solids are left transparent where they lie over a scan."""
     shown = np.zeros((*plane.shape, 4))
     labels = list(image.phases) or [1]
-    for label, (_, color) in zip(labels, _entries(image) or [("", PHASES[1])]):
+    for label, (_, color) in zip(labels, entries_of(image) or [("", PHASES[1])]):
         hidden = overlaid and label in image.phases and image.phases[label].role == "solid"
         shown[plane == label] = (*to_rgb(color), 0.0 if hidden else 1.0)
     return shown
 
 
-def _colored(image: VoxelImage, plane: HostArray, cut: Cut, limits: tuple[float, float], cmap: str) -> HostArray:
-    flat = plane.squeeze(cut.axis)
+def colored(image: VoxelImage, flat: HostArray, limits: tuple[float, float], cmap: str = "gray") -> HostArray:
+    """A slice as red, green and blue: phases in their colours, grey values between the limits."""
     if image.phases or flat.dtype == bool:
         base = _colors(image, flat)
         base[base[..., 3] == 0] = (0.93, 0.94, 0.95, 1.0)
@@ -162,13 +178,20 @@ def _layout(extent: ZYX[float]) -> tuple[Figure, list[Any], Any]:
     return page, [grid[0, 0], grid[1, 0], grid[0, 1]], grid[1, 1]
 
 
-def _draw(axes: Any, shown: HostArray, image: VoxelImage, cut: Cut) -> None:
+def draw(axes: Any, shown: HostArray, image: VoxelImage, cut: Cut, *, edge: HostArray | None = None) -> None:
+    """A slice with its position and the directions of its axes; the edge of a region on it."""
     grid, unit = image.grid, shown_unit(image.grid.unit)
     down, right = cut.across
     if cut.axis == 2:  # z runs across, so that y stays level with the slice across z
         shown, down, right = shown.transpose(1, 0, 2), right, down
+        edge = None if edge is None else edge.T
     height, width = grid.extent[down], grid.extent[right]
     axes.imshow(shown, extent=(0, width, height, 0), interpolation="nearest", aspect="equal")
+    if edge is not None and edge.any() and not edge.all():
+        # A frame of outside closes the line where the region ends at the image's own edge.
+        rows, columns = ((np.arange(n + 2) - 0.5) * length / n for n, length in zip(edge.shape, (height, width)))
+        axes.contour(columns, rows, np.pad(edge, 1).astype(float), levels=[0.5], colors=[ROI], linewidths=1.2)
+        axes.set(xlim=(0, width), ylim=(height, 0))
     place = grid.point(ZYX(*(cut.position if a == cut.axis else 0 for a in range(3))))[cut.axis]
     axes.set_title(f"{AXES[cut.axis]} = {place:g} {unit}", fontsize=9, color=INK, loc="left")
     axes.set_xticks([])
@@ -180,7 +203,8 @@ def _draw(axes: Any, shown: HostArray, image: VoxelImage, cut: Cut) -> None:
     axes.annotate(f"{AXES[down]} ↓", (0, 0), xytext=(-3, 0), va="bottom", **small)
 
 
-def _scale_bar(axes: Any, width: float, height: float, unit: str) -> None:
+def scale_bar(axes: Any, width: float, height: float, unit: str) -> None:
+    """A bar of a round length in a corner."""
     length = nice(width / 3)
     x, y = 0.05 * width, 0.95 * height
     for color, thickness in (("white", 5.0), (ACCENT, 3.0)):

@@ -11,6 +11,7 @@ from matplotlib.lines import Line2D
 
 INK, MUTED, GRID = "#1f2933", "#66788a", "#d9e0e6"
 ACCENT, PORE, SOLID, OUTSIDE = "#0b6e99", "#e4572e", "#c9b458", "#8d99a6"
+ROI = "#18a558"
 PHASES = ("#0b6e99", "#e4572e", "#c9b458", "#5b8c5a", "#7a5195", "#8d99a6", "#b56576", "#3d5a80")
 
 
@@ -46,6 +47,21 @@ def legend(axes: Any, entries: Sequence[tuple[str, str]]) -> None:
     """A legend of colours."""
     handles = [Line2D([], [], color=color, linewidth=6, solid_capstyle="butt") for _, color in entries]
     axes.legend(handles, [name for name, _ in entries], loc="upper left", fontsize=8, frameon=False, labelcolor=INK, handlelength=1.2)
+
+
+def legend_below(page: Any, entries: Sequence[tuple[str, str]]) -> None:
+    """A legend of colours under all panels of a figure."""
+    handles = [Line2D([], [], color=color, linewidth=6, solid_capstyle="butt") for _, color in entries]
+    page.legend(
+        handles,
+        [name for name, _ in entries],
+        loc="outside lower center",
+        ncols=min(6, len(entries)),
+        fontsize=8,
+        frameon=False,
+        labelcolor=INK,
+        handlelength=1.2,
+    )
 
 
 def nice(length: float) -> float:

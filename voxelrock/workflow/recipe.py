@@ -1,102 +1,238 @@
-"""An analysis as a value: what was asked, written so that it can be repeated."""
+"""An analysis as a value: steps with their parameters, written so that they can be repeated on another scan."""
 
 from __future__ import annotations
 
-import math
-import platform
-from dataclasses import asdict, dataclass
-from importlib.metadata import version
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from voxelrock import __version__
-from voxelrock.errors import ParameterError
+from voxelrock.errors import FormatError, MissingFileError, ParameterError
+from voxelrock.image import Phase, VoxelImage
+from voxelrock.image.metadata import checked_phases, phases_from_json, phases_to_json
 from voxelrock.typing import Json
 
-PACKAGES = ("numpy", "dask", "zarr", "xarray", "scipy", "numba")
-METHODS = ("otsu", "threshold")
+FORMAT = 1
+METHODS = ("otsu", "minimum_error", "threshold")
 DENOISERS = ("median", "gaussian", "none")
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """The steps of an analysis.
+class Restrict:
+    """Measure in a region of interest only; see :func:`voxelrock.workflow.parse_region` for the texts that ``roi`` takes."""
 
-    Parameters
-    ----------
-    pore
-        Labels that are pore, for a segmented image; None for a grey one.
-    roi
-        The region of interest as text; see :func:`voxelrock.workflow.parse_region`.
-    denoise
-        ``"median"`` (the default: 3 × 3 × 3), ``"gaussian"`` or ``"none"``; grey images only.
-    radius_vx
-        Reach of the median in voxels, or sigma of the Gaussian.
-    method
-        ``"otsu"`` or ``"threshold"``; grey images only.
-    threshold
-        The grey value of ``method="threshold"``: pores are ``value <= threshold``.
-    phase
-        Which class is pore: ``"dark"`` or ``"bright"``.
+    name: ClassVar[str] = "restrict"
+    roi: str = "auto"
+
+
+@dataclass(frozen=True)
+class Denoise:
+    """Smooth a grey scan: ``method`` is ``"median"`` (reach ``radius_vx``), ``"gaussian"`` (its sigma) or ``"none"``."""
+
+    name: ClassVar[str] = "denoise"
+    method: str = "median"
+    radius_vx: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.method not in DENOISERS:
+            raise ParameterError(f"denoise is one of {', '.join(DENOISERS)}; got {self.method!r}")
+        if not _is_number(self.radius_vx) or not 0 <= self.radius_vx < 1000:
+            raise ParameterError(f"radius_vx is a number of voxels, not negative; got {self.radius_vx!r}")
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """Part a grey scan into two classes: by ``method`` ``"otsu"`` or ``"minimum_error"``, or at a given ``value`` (``method="threshold"``).
+
+    ``phase`` says which class is pore: ``"dark"`` (grey value <= threshold) or ``"bright"``.
     """
 
-    pore: tuple[int, ...] | None = None
-    roi: str = "none"
-    denoise: str = "median"
-    radius_vx: float = 1.0
+    name: ClassVar[str] = "threshold"
     method: str = "otsu"
-    threshold: float | None = None
+    value: float | None = None
     phase: str = "dark"
 
     def __post_init__(self) -> None:
-        if self.denoise not in DENOISERS:
-            raise ParameterError(f"denoise is one of {', '.join(DENOISERS)}; got {self.denoise!r}")
         if self.method not in METHODS:
             raise ParameterError(f"method is one of {', '.join(METHODS)}; got {self.method!r}")
-        if (self.method == "threshold") != (self.threshold is not None):
-            raise ParameterError("method='threshold' and threshold=VALUE go together")
+        if (self.method == "threshold") != (self.value is not None):
+            raise ParameterError("method='threshold' and a value for the threshold go together")
+        if self.value is not None and not _is_number(self.value):
+            raise ParameterError(f"a threshold is a number; got {self.value!r}")
         if self.phase not in ("dark", "bright"):
             raise ParameterError(f"phase is 'dark' or 'bright'; got {self.phase!r}")
 
-    def to_json(self) -> Json:
-        """The steps as plain values, without what does not apply."""
-        steps = asdict(self)
-        if self.pore is not None:
-            return {"pore": list(self.pore), "roi": self.roi}
-        return {k: v for k, v in steps.items() if v is not None}
+
+@dataclass(frozen=True)
+class Name:
+    """Say what the labels of a segmented image are: ``phases`` are pairs of label and :class:`voxelrock.Phase`; other labels are solid."""
+
+    name: ClassVar[str] = "name"
+    phases: tuple[tuple[int, Phase], ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "phases", tuple(checked_phases(self.phases).items()))
+        if not any(p.role in ("pore", "fluid", "micro") for _, p in self.phases):
+            raise ParameterError("no label is pore: name the pores, with --pore, --micro or --phases (in Python phases={1: vr.Phase('pore', 'pore')})")
 
 
-def versions() -> Json:
-    """Versions of voxelrock, Python and the packages that results rest on."""
-    return {"voxelrock": __version__, "python": platform.python_version()} | {name: version(name) for name in PACKAGES}
+Step = Restrict | Denoise | Threshold | Name
+_STEPS: dict[str, type[Any]] = {kind.name: kind for kind in (Restrict, Denoise, Threshold, Name)}
 
 
-def identity(path: Path) -> Json:
-    """Which input this was: path, size and time of change (of a folder: of all its files)."""
-    files = [path] if path.is_file() else sorted(f for f in path.rglob("*") if f.is_file())
-    facts = [f.stat() for f in files]
-    newest = max((f.st_mtime for f in facts), default=0.0)
-    return {"path": str(path.resolve()), "files": len(files), "bytes": sum(f.st_size for f in facts), "changed": newest, "sha256": "skipped"}
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value == value
 
 
-def to_toml(tables: dict[str, Json]) -> str:
-    """Tables of plain values as TOML."""
-    lines = []
-    for name, table in tables.items():
-        lines.append(f"[{name}]")
-        lines += [f"{key} = {_value(value)}" for key, value in table.items() if value is not None]
-        lines.append("")
-    return "\n".join(lines)
+@dataclass(frozen=True)
+class Recipe:
+    """The steps of an analysis, in order.
+
+    Parameters
+    ----------
+    steps
+        At most one ``Restrict``, first; any number of ``Denoise``; then one ``Threshold`` (grey scans) or one ``Name`` (segmented images).
+
+    Raises
+    ------
+    ParameterError
+        The steps are in another order, or there is none that says what is pore.
+    """
+
+    steps: tuple[Step, ...] = (Restrict(), Denoise(), Threshold())
+
+    def __post_init__(self) -> None:
+        kinds = [step.name for step in self.steps]
+        last, middle = kinds[-1:], kinds[1 if kinds[:1] == ["restrict"] else 0 : -1]
+        if last not in (["threshold"], ["name"]) or any(k != "denoise" for k in middle) or (last == ["name"] and middle):
+            raise ParameterError(f"a recipe is restrict (at most once), denoise (grey scans only), then threshold or name; got {', '.join(kinds) or 'no step'}")
+
+    @classmethod
+    def of(cls, *, roi: str = "auto", denoise: str = "median", radius_vx: float = 1.0, method: str | None = None, threshold: float | None = None,
+           phase: str = "dark", phases: Mapping[int, Phase] | None = None) -> Recipe:  # fmt: skip
+        """The usual recipe: for a grey scan, or with ``phases`` for a segmented image."""
+        if phases is not None:
+            return cls((Restrict(roi), Name(tuple(phases.items()))))
+        chosen = method or ("otsu" if threshold is None else "threshold")
+        smoothing = () if denoise == "none" or not radius_vx else (Denoise(denoise, float(radius_vx)),)
+        Denoise(denoise, radius_vx)
+        return cls((Restrict(roi), *smoothing, Threshold(chosen, threshold, phase)))
+
+    @classmethod
+    def suited(cls, image: VoxelImage, *, roi: str = "auto") -> Recipe:
+        """The usual recipe for an image: booleans are True in their pores, labels with phases are what those say, all else is grey."""
+        if image.dtype.kind == "b":
+            return cls.of(roi=roi, phases={0: Phase("solid", "solid"), 1: Phase("pore", "pore")})
+        if any(p.role in ("pore", "fluid", "micro") for p in image.phases.values()):
+            return cls.of(roi=roi, phases=dict(image.phases))
+        return cls.of(roi=roi)
+
+    @property
+    def roi(self) -> str:
+        """The region of interest, as text."""
+        return next((s.roi for s in self.steps if isinstance(s, Restrict)), "none")
+
+    @property
+    def denoising(self) -> tuple[Denoise, ...]:
+        """The steps that smooth."""
+        return tuple(s for s in self.steps if isinstance(s, Denoise))
+
+    @property
+    def last(self) -> Threshold | Name:
+        """The step that says what is pore."""
+        step = self.steps[-1]
+        assert isinstance(step, Threshold | Name)
+        return step
+
+    @property
+    def grey(self) -> bool:
+        """Whether it is for grey scans."""
+        return isinstance(self.last, Threshold)
+
+    def changed(self, *, roi: str | None = None, threshold: float | None = None, phases: Mapping[int, Phase] | None = None) -> Recipe:
+        """The recipe with another region, a given threshold, or (for a segmented image) other phases."""
+        steps = [s for s in self.steps if not isinstance(s, Restrict)]
+        if phases is not None:
+            steps = [Name(tuple(phases.items()))]
+        elif threshold is not None:
+            if not isinstance(self.last, Threshold):
+                raise ParameterError("a threshold is for grey scans, and this recipe names the labels of a segmented image")
+            steps[-1] = replace(self.last, method="threshold", value=threshold)
+        return Recipe((Restrict(self.roi if roi is None else roi), *steps))
+
+    def to_json(self) -> list[Json]:
+        """The steps as plain values."""
+        return [_step_to_json(step) for step in self.steps]
+
+    @classmethod
+    def from_json(cls, rows: Any) -> Recipe:
+        """The recipe of plain values.
+
+        Raises
+        ------
+        ParameterError
+            A step or a parameter that this version does not know.
+        """
+        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+            raise ParameterError('a recipe holds [[steps]], each with step = "…" and its parameters')
+        return cls(tuple(_step_from_json(row) for row in rows))
+
+    @classmethod
+    def read(cls, path: str | Path) -> Recipe:
+        """The recipe in a ``recipe.toml``.
+
+        Raises
+        ------
+        MissingFileError, FormatError, ParameterError
+            No such file, no TOML, a newer format, or steps that this version does not know.
+        """
+        tables = read_toml(Path(path))
+        if "steps" not in tables:
+            raise FormatError(f"{path} is no recipe of voxelrock: it has no [[steps]]")
+        return cls.from_json(tables["steps"])
 
 
-def _value(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float):
-        return "nan" if math.isnan(value) else repr(value)
-    if isinstance(value, int):
-        return str(value)
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(_value(v) for v in value) + "]"
-    text = str(value).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t")
-    return f'"{text}"'
+def _step_to_json(step: Step) -> Json:
+    if isinstance(step, Name):
+        return {"step": step.name, "phases": phases_to_json(dict(step.phases))}
+    return {"step": step.name} | {k: v for k, v in asdict(step).items() if v is not None}
+
+
+def _step_from_json(row: Json) -> Step:
+    said = dict(row)
+    name = said.pop("step", None)
+    if name not in _STEPS:
+        raise ParameterError(f"this version knows no step {name!r}; it knows {', '.join(_STEPS)}")
+    kind = _STEPS[name]
+    known = {f.name for f in fields(kind)}
+    unknown = sorted(said.keys() - known)
+    if unknown:
+        raise ParameterError(f"the step {name!r} has no parameter {unknown[0]!r}; it has {', '.join(sorted(known))}")
+    if kind is Name:
+        rows = said.get("phases", [])
+        if not isinstance(rows, list) or any(not isinstance(r, dict) or {"label", "name", "role"} - r.keys() for r in rows):
+            raise ParameterError("each phase of the step 'name' has a label, a name and a role")
+        said["phases"] = tuple(phases_from_json(rows).items())
+    made: Step = kind(**said)
+    return made
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The tables of a recipe.
+
+    Raises
+    ------
+    MissingFileError, FormatError
+        No such file, no TOML, or one of a newer format.
+    """
+    if not path.is_file():
+        raise MissingFileError(f"there is no recipe {path}")
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise FormatError(f"{path} cannot be read as TOML: {error}") from None
+    form = tables.get("format", FORMAT)
+    if not isinstance(form, int) or form > FORMAT:
+        raise FormatError(f"{path} has format {form}, which a newer voxelrock wrote; this one reads formats up to {FORMAT}: upgrade voxelrock")
+    return tables

@@ -5,11 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from voxelrock.errors import ParameterError
-from voxelrock.geometry import AXES, Box, Cylinder, Region
+from voxelrock.geometry import AXES, ZYX, Box, Cylinder, Region
+from voxelrock.geometry.axes import axis_number
 from voxelrock.image import VoxelImage
 from voxelrock.io.opening import open as open_image
 
-HELP = "none, cylinder[:axis=z,margin=100um | :axis=z,radius=4mm,y=5mm,x=5mm], box:z=0um..800um,y=…, or a mask file (non-zero = used)"
+HELP = (
+    "auto (the plug that is found), none, cylinder[:axis=z,margin=100um | :axis=z,radius=4mm,y=5mm,x=5mm], box:z=0um..800um,y=…, "
+    "or a mask file (non-zero = used)"
+)
 
 
 def parse_region(text: str, image: VoxelImage) -> VoxelImage | Region | None:
@@ -18,13 +22,15 @@ def parse_region(text: str, image: VoxelImage) -> VoxelImage | Region | None:
     Parameters
     ----------
     text
-        ``"none"``; ``"cylinder"`` (the largest that fits) with ``axis``, ``margin``, or with ``radius`` and its centre; ``"box:"`` with a range
-        for each axis that is cut; or the path of a mask, non-zero where used, of the image's shape.
+        ``"none"``; ``"cylinder"`` (the largest that fits) with ``axis``, ``margin``, or with ``radius``, ``length`` and its centre, ``direction=z/y/x`` for a
+        tilted one; ``"box:"`` with a range for each axis that is cut; or the path of a mask, non-zero where used, of the image's shape.
+    image
+        Whose grid gives lengths without a unit theirs.
 
     Raises
     ------
     ParameterError
-        The text is none of these.
+        The text is none of these, or the region lies outside the image.
 
     Examples
     --------
@@ -35,13 +41,32 @@ def parse_region(text: str, image: VoxelImage) -> VoxelImage | Region | None:
     kind, _, rest = text.partition(":")
     if kind == "none" and not rest:
         return None
+    region: Region
     if kind == "cylinder":
-        return _cylinder(_pairs(rest, text), image)
-    if kind == "box":
-        return _box(_pairs(rest, text), text)
-    if Path(text).exists():
+        region = _cylinder(_pairs(rest, text), image)
+    elif kind == "box":
+        region = _box(_pairs(rest, text), text)
+    elif Path(text).exists():
         return _mask(Path(text), image)
-    raise ParameterError(f"cannot read {text!r} as a region; write {HELP}")
+    else:
+        raise ParameterError(f"cannot read {text!r} as a region; write {HELP}")
+    region.resolve(image.grid).box(image.grid)
+    return region
+
+
+def parse_axis(text: str) -> str:
+    """The axis of the plug to look for, from ``"auto"`` or ``"auto:axis=x"``.
+
+    Raises
+    ------
+    ParameterError
+        Something else after ``auto:``.
+    """
+    said = _pairs(text.partition(":")[2], text)
+    axis = said.pop("axis", "z")
+    _nothing_left(said, text.partition(":")[0], "axis")
+    axis_number(axis)
+    return axis
 
 
 def _pairs(rest: str, text: str) -> dict[str, str]:
@@ -55,21 +80,33 @@ def _pairs(rest: str, text: str) -> dict[str, str]:
 
 
 def _cylinder(said: dict[str, str], image: VoxelImage) -> Region:
-    axis = said.pop("axis", "z")
-    if "radius" not in said:
+    axis: str | ZYX[float] = said.pop("axis", "z")
+    if "direction" in said:
+        axis = _direction(said.pop("direction"))
+    if "radius" not in said and isinstance(axis, str):
         margin = said.pop("margin", "0")
-        _nothing_left(said, "cylinder", "axis, margin, or axis, radius, length and the centre")
+        _nothing_left(said, "cylinder", "axis, margin, or axis (or direction), radius, length and the centre")
         return Cylinder.inscribed(image.grid, axis=axis, margin=image.grid.length(margin))
+    if "radius" not in said:
+        raise ParameterError("a cylinder with a direction needs its radius: cylinder:direction=1/0.03/0,radius=4mm,z=…,y=…,x=…")
     radius, length = said.pop("radius"), said.pop("length", None)
     low, high = image.grid.bounds
     center = {a: said.pop(a, (low[i] + high[i]) / 2) for i, a in enumerate(AXES)}
-    _nothing_left(said, "cylinder", "axis, radius, length and the centre")
+    _nothing_left(said, "cylinder", "axis (or direction), radius, length and the centre")
     return Cylinder(axis=axis, radius=radius, center=center, length=length).resolve(image.grid)
+
+
+def _direction(text: str) -> ZYX[float]:
+    try:
+        z, y, x = (float(part) for part in text.split("/"))
+    except ValueError:
+        raise ParameterError(f"a direction is three numbers z/y/x, such as 1/0.03/0; got {text!r}") from None
+    return ZYX(z, y, x)
 
 
 def _nothing_left(said: dict[str, str], kind: str, names: str) -> None:
     if said:
-        raise ParameterError(f"a {kind} has no {next(iter(said))!r}; it takes {names}")
+        raise ParameterError(f"{kind} has no {next(iter(said))!r}; it takes {names}")
 
 
 def _box(said: dict[str, str], text: str) -> Region:

@@ -1,0 +1,92 @@
+"""Ten samples, one broken, one done already, killed in the middle and called again."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import scipy.ndimage as ndi
+
+import voxelrock as vr
+from voxelrock.errors import FormatError
+from voxelrock.workflow import Recipe, analyze_samples
+
+NAMES = [f"S{i}" for i in range(10)]
+BROKEN = "S4"
+
+
+def rock(seed, shape=(40, 44, 42)):
+    rng = np.random.default_rng(seed)
+    return (ndi.gaussian_filter(rng.normal(size=shape), 2) > 0.02 * seed).astype("u1")
+
+
+@pytest.fixture
+def campaign(tmp_path):
+    lines = ["sample,path,voxel_size,pore,roi"]
+    for seed, name in enumerate(NAMES):
+        vr.save(vr.from_array(rock(seed)), tmp_path / f"{name}.tif")
+        lines.append(f"{name},{name}.tif,{seed + 2}um,0,none")
+    (tmp_path / f"{BROKEN}.tif").write_bytes((tmp_path / f"{BROKEN}.tif").read_bytes()[:1000])
+    (tmp_path / "samples.csv").write_text("\n".join(lines) + "\n")
+    return tmp_path
+
+
+def check(folder, found):
+    for seed, name in enumerate(NAMES):
+        row = found.sel(sample=name)
+        if name == BROKEN:
+            assert str(row["status"].values) == "failed"
+            assert f"{BROKEN}.tif" in str(row["error"].values)
+            assert np.isnan(float(row["porosity"]))
+        else:
+            assert str(row["status"].values) == "done"
+            assert float(row["porosity"]) == (rock(seed) == 0).mean()
+            assert (folder / name / "report.html").exists()
+            assert float(row["bulk_volume"]) == pytest.approx(rock(seed).size * (seed + 2) ** 3)
+    text = (folder / "summary.csv").read_text()
+    assert text.count("done") == 9
+    assert text.count("failed") == 1
+    page = (folder / "summary.html").read_text()
+    assert all(name in page for name in NAMES)
+    assert "waiting" not in page
+
+
+def test_a_campaign_that_was_killed_goes_on(campaign):
+    out = campaign / "campaign"
+    (campaign / "one.csv").write_text("\n".join((campaign / "samples.csv").read_text().splitlines()[:2]))
+    analyze_samples(campaign / "one.csv", out=out)
+    command = [sys.executable, "-m", "voxelrock", "analyze", "--samples", str(campaign / "samples.csv"), "--out", str(out)]
+    run = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ | {"MPLBACKEND": "Agg"})
+    start = time.monotonic()
+    while not (out / NAMES[6] / "recipe.toml").exists() and time.monotonic() - start < 240 and run.poll() is None:
+        time.sleep(0.02)
+    assert run.poll() is None, "the campaign ended before it could be killed"
+    run.send_signal(signal.SIGKILL)
+    run.wait()
+    assert not (out / NAMES[9]).exists()
+    assert "waiting" in (out / "summary.csv").read_text()
+    before = {p: p.stat().st_mtime_ns for p in (out / NAMES[0]).rglob("*") if p.is_file()}
+    check(out, analyze_samples(campaign / "samples.csv", out=out))
+    assert before == {p: p.stat().st_mtime_ns for p in (out / NAMES[0]).rglob("*") if p.is_file()}
+    # A mended sample is done, and nothing else.
+    vr.save(vr.from_array(rock(4)), campaign / f"{BROKEN}.tif", overwrite=True)
+    mended = analyze_samples(campaign / "samples.csv", out=out)
+    assert set(mended["status"].values) == {"done"}
+
+
+def test_rows_change_the_common_recipe(campaign):
+    rng = np.random.default_rng(0)
+    grey = (rng.random((20, 20, 20)) * 200).astype("u1")
+    vr.save(vr.from_array(grey), campaign / "grey.tif")
+    (campaign / "two.csv").write_text("sample,path,threshold,roi\nlow,grey.tif,50,\nhigh,grey.tif,150,box:z=0..9\n")
+    found = analyze_samples(campaign / "two.csv", out=campaign / "two", recipe=Recipe.of(denoise="none", roi="none"))
+    assert found["porosity"].values.tolist() == [(grey <= 50).mean(), (grey[:10] <= 150).mean()]
+
+
+def test_one_file_under_two_names_or_names_in_two_cases(campaign):
+    (campaign / "twice.csv").write_text("sample,path\nA,S1.tif\nA,S2.tif\n")
+    with pytest.raises(FormatError, match="two samples of the name 'A'"):
+        analyze_samples(campaign / "twice.csv", out=campaign / "out")

@@ -1,0 +1,110 @@
+"""What an analysis leaves for people: figures, curves, tables and the page; only what is missing is made."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+from matplotlib.figure import Figure
+
+from voxelrock import viz
+from voxelrock.image import VoxelImage
+from voxelrock.io.tables import save_table
+from voxelrock.report import figure_png
+from voxelrock.storage import open_zarr
+from voxelrock.workflow.folder import Folder
+from voxelrock.workflow.pages import page_of
+from voxelrock.workflow.recipe import Recipe
+from voxelrock.workflow.results import write_text
+from voxelrock.workflow.stages import Say, filtered
+
+CROP = 400
+_DPI = 300
+
+
+class Figures:
+    """The figures of an analysis by name; each is drawn once, when it is first asked for."""
+
+    def __init__(self, folder: Folder, image: VoxelImage, results: xr.Dataset) -> None:
+        self.results = results
+        self.recipe = Recipe.from_json(results.attrs["steps"])
+        self.image, self.labels = image, open_zarr(folder.segmented)
+        self._drawn: dict[str, Figure] = {}
+        self.makers = self._makers()
+
+    def __getitem__(self, name: str) -> Figure:
+        if name not in self._drawn:
+            self._drawn[name] = self.makers[name]()
+        return self._drawn[name]
+
+    @property
+    def _stages(self) -> dict[str, VoxelImage]:
+        if not self.recipe.grey:
+            return {"segmented": self.labels}
+        stages = {"raw": self.image, "filtered": filtered(self.image, self.recipe), "segmented": self.labels}
+        return stages if self.recipe.denoising else {k: v for k, v in stages.items() if k != "filtered"}
+
+    def _makers(self) -> dict[str, Callable[[], Figure]]:
+        outside = [k for k, p in self.labels.phases.items() if p.role == "outside"]
+        edge = ~self.labels.isin(outside) if outside else None
+        stages, results = self._stages, self.results
+        makers: dict[str, Callable[[], Figure]] = {
+            "slices": lambda: viz.slices(self.image if self.recipe.grey else self.labels, outline=edge),
+            "stages": lambda: viz.compare(stages, outline=edge),
+        }
+        makers |= {f"crop_{name}": lambda stage=stage: viz.crop(stage, size=CROP) for name, stage in stages.items()}  # type: ignore[misc]
+        if "histogram" in results:
+            makers["histogram"] = self._histogram
+            limit, width = float(results["threshold"]), float(results["solid_width"])
+            makers["porosity_threshold"] = lambda: viz.plot_porosity_curve(results["porosity_curve"], threshold=limit, width=width)
+        lines = [results[f"profile_{axis}"] for axis in "zyx"]
+        makers["profiles"] = lambda: viz.plot_profiles(lines, mean=float(results["porosity"]))
+        return makers
+
+    def _histogram(self) -> Figure:
+        results, dark = self.results, getattr(self.recipe.last, "phase", "dark") == "dark"
+        pore, solid = ("pore", float(results["pore_fraction"])), ("solid", float(results["solid_fraction"]))
+        classes = dict((pore, solid) if dark else (solid, pore))
+        return viz.plot_histogram(results["histogram"], thresholds={"threshold": float(results["threshold"])}, classes=classes, log=True)
+
+
+def write_outputs(folder: Folder, image: VoxelImage, results: xr.Dataset, say: Say) -> None:
+    """Make those of the figures, curves, tables and the page that are not there yet."""
+    makers = _files(folder, image, results)
+    missing = {path: make for path, make in makers.items() if not path.exists()}
+    if not missing:
+        say(f"nothing is missing in {folder.path}")
+        return
+    say(f"writing {len(missing)} files: tables, curves, figures, the report")
+    for path, make in missing.items():
+        path.parent.mkdir(exist_ok=True)
+        make(path)
+
+
+def _files(folder: Folder, image: VoxelImage, results: xr.Dataset) -> dict[Path, Callable[[Path], Any]]:
+    """Every file of the folder with what writes it; the page comes last."""
+    figures = Figures(folder, image, results)
+    numbers = {str(k): v for k, v in results.data_vars.items() if v.ndim == 0}
+    files: dict[Path, Callable[[Path], Any]] = {folder.path / "results.csv": lambda path: save_table(numbers, path)}
+    for name, curve in results.data_vars.items():
+        if curve.ndim:
+            files[folder.path / "curves" / f"{name}.csv"] = lambda path, curve=curve: save_table(curve, path)  # type: ignore[misc]
+    for name in figures.makers:
+        for suffix in ("png", "svg"):
+            files[folder.path / "figures" / f"{name}.{suffix}"] = lambda path, name=name: _write_figure(figures[name], path, name)  # type: ignore[misc]
+    files[folder.report] = lambda path: write_text(path, page_of(results, {name: figure_png(figures[name]) for name in figures.makers}))
+    return files
+
+
+def _write_figure(figure: Figure, path: Path, name: str) -> None:
+    """A figure at 300 dots an inch or as SVG; crops keep one pixel for each voxel."""
+    buffer = io.BytesIO()
+    dpi = figure.dpi if name.startswith("crop_") else _DPI
+    figure.savefig(buffer, format=path.suffix[1:], dpi=dpi, metadata={"Date": None} if path.suffix == ".svg" else None)
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_bytes(buffer.getvalue())
+    os.replace(partial, path)

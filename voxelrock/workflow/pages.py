@@ -1,0 +1,136 @@
+"""The report of an analysis: what a reader of a paper asks, in that order."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import xarray as xr
+
+from voxelrock.image.presentation import describe_memory
+from voxelrock.report import Section, shown, write_page
+
+_CITATIONS = {
+    "otsu": "Threshold: N. Otsu (1979), A threshold selection method from gray-level histograms, IEEE Trans. SMC 9, 62–66, doi:10.1109/TSMC.1979.4310076.",
+    "minimum_error": "Threshold: J. Kittler, J. Illingworth (1986), Minimum error thresholding, Pattern Recogn. 19, 41–47, doi:10.1016/0031-3203(86)90030-0.",
+    "threshold": "Threshold: given by the user.",
+}
+_TRUST = (
+    "separability",
+    "pore_fraction",
+    "solid_fraction",
+    "pore_mode",
+    "solid_mode",
+    "solid_width",
+    "porosity_low",
+    "porosity_high",
+    "porosity_slope",
+    "peaks",
+)
+_FIRST = ("total_porosity", "threshold", "bulk_volume", "bulk_voxels")
+_CAPTIONS = {"raw": "as scanned", "filtered": "after denoising", "segmented": "phases"}
+
+
+def page_of(results: xr.Dataset, figures: Mapping[str, bytes]) -> str:
+    """The page as HTML, from results and the PNGs of the figures."""
+    facts = results.attrs
+    grey = "histogram" in results
+    parts = [
+        _first(results),
+        _sample(facts),
+        Section.picture("Region of interest", figures["slices"], f"Three orthogonal slices through the middle; {facts['roi']}."),
+        _numbers(results),
+    ]
+    if "stages" in figures and grey:
+        parts.append(
+            Section.picture(
+                "From grey values to phases",
+                figures["stages"],
+                "The same three slices as scanned, after denoising and segmented; the line is the edge of the region.",
+            )
+        )
+    crops = [(png, f"{name.removeprefix('crop_')}: {_CAPTIONS[name.removeprefix('crop_')]}") for name, png in figures.items() if name.startswith("crop_")]
+    parts.append(Section.pixels("Voxel by voxel", crops).noted("One pixel for each voxel, across z, in the middle of the image."))
+    if grey:
+        parts += _thresholding(results, figures)
+    parts.append(_phases(results))
+    words = "Porosity of each slice inside the region; dashed: the whole; band: ± one standard deviation of the slices."
+    parts.append(Section.picture("Porosity profiles", figures["profiles"], words).noted(results["profile_z"].attrs.get("definition", "")))
+    return write_page(f"{facts['sample']}", [*parts, *_provenance(facts)], subtitle="Porosity and phases of a digital rock", warnings=facts["warnings"])
+
+
+def _first(results: xr.Dataset) -> Section:
+    value = results["porosity"]
+    interval = ""
+    if "porosity_low" in results:
+        interval = f"({float(results['porosity_low']):.4f} to {float(results['porosity_high']):.4f} with the threshold one noise width either way)"
+    return Section.headline("Porosity φ", f"{float(value):.4f}", interval, f"{value.attrs.get('definition', '')}; bulk: {value.attrs.get('bulk', '')}")
+
+
+def _sample(facts: Mapping[Any, Any]) -> Section:
+    said = facts.get("input", {})
+    spacing, unit = said.get("spacing_zyx", []), said.get("unit", "")
+    size = (
+        "unknown: lengths are in voxels" if unit == "voxel" else " × ".join(f"{s:g}" for s in (spacing[:1] if len(set(spacing)) == 1 else spacing)) + f" {unit}"
+    )
+    rows = [
+        ("sample", str(facts["sample"])),
+        ("source", str(said.get("path") or "an image in memory")),
+        ("shape (z, y, x)", " × ".join(map(str, said.get("shape_zyx", [])))),
+        ("voxel size", size),
+        ("type", str(said.get("dtype", ""))),
+        ("region of interest", str(facts["roi"])),
+    ]
+    return Section.table("Sample", rows)
+
+
+def _numbers(results: xr.Dataset) -> Section:
+    plain = {str(k): v for k, v in results.data_vars.items() if v.ndim == 0 and k not in (*_TRUST, "porosity")}
+    names = [*(n for n in _FIRST if n in plain), *(n for n in plain if n not in _FIRST)]
+    return Section.numbers("Results", [(n.replace("_", " "), plain[n]) for n in names])
+
+
+def _thresholding(results: xr.Dataset, figures: Mapping[str, bytes]) -> list[Section]:
+    step = results.attrs["steps"][-1]
+    rows = [(name.replace("_", " "), shown(results[name])) for name in _TRUST if name in results]
+    notes = [f"{name.replace('_', ' ')}: {results[name].attrs.get('definition', '')}." for name in _TRUST if name in results]
+    caption = (
+        "Exact histogram of the denoised grey values inside the region, on a logarithmic axis, with the threshold and the fraction of the voxels in each class."
+    )
+    curve = "Porosity against the threshold (blue) and its slope (grey); the band is the standard deviation of the solid mode on either side of the threshold."
+    return [
+        Section.picture("Histogram", figures["histogram"], caption).noted(_CITATIONS[step["method"]]),
+        Section.picture("Porosity against the threshold", figures["porosity_threshold"], curve),
+        Section.table("Trust in the threshold", rows).noted(*notes),
+    ]
+
+
+def _phases(results: xr.Dataset) -> Section:
+    fractions = results["phase_fractions"]
+    rows = [(str(label), str(name), f"{value:.6g}") for label, name, value in zip(fractions["label"].values, fractions["phase"].values, fractions.values)]
+    table = Section.table("Phases", rows, head=("label", "phase", "fraction")).noted(fractions.attrs.get("definition", ""))
+    if "saturation" not in results:
+        return table
+    fluids = results["saturation"]
+    rows = [(str(label), str(name), f"{value:.6g}") for label, name, value in zip(fluids["fluid"].values, fluids["fluid_name"].values, fluids.values)]
+    return table + Section.table("", rows, head=("label", "fluid", "saturation")).noted(fluids.attrs.get("definition", ""))
+
+
+def _provenance(facts: Mapping[Any, Any]) -> list[Section]:
+    steps = [(str(i + 1), step["step"], ", ".join(f"{k} {_words(v)}" for k, v in step.items() if k != "step")) for i, step in enumerate(facts["steps"])]
+    seconds = [(f"time for {k}", f"{v:.2f} s") for k, v in facts["timings_s"].items()]
+    memory = [("peak memory of the process", describe_memory(facts["peak_memory_bytes"]))]
+    history = [(str(i + 1), f"{h['operation']} {json.dumps(h['parameters'], default=str)}") for i, h in enumerate(facts.get("history", []))]
+    return [
+        Section.table("Steps", steps).noted("recipe.toml repeats them on another scan."),
+        Section.table("Input", [(k.replace("_", " "), _words(v)) for k, v in facts.get("input", {}).items()]),
+        *([Section.table("History", history)] if history else []),
+        Section.table("Versions, timings, memory", [(k, str(v)) for k, v in facts["versions"].items()] + seconds + memory),
+    ]
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        return "; ".join(f"{row['label']} {row['name']} ({row['role']})" for row in value)
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

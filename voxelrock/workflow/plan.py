@@ -1,0 +1,143 @@
+"""What an analysis will need, before it starts: memory, room on disks, readings."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from voxelrock import filters, options, segmentation
+from voxelrock.errors import StorageError
+from voxelrock.geometry import Cylinder, Tiling
+from voxelrock.graph.budget import predict
+from voxelrock.graph.execution import threads
+from voxelrock.graph.scratch import scratch_bytes
+from voxelrock.image import VoxelImage
+from voxelrock.image.presentation import describe_memory
+from voxelrock.storage.layout import choose
+from voxelrock.workflow.recipe import Denoise, Name, Recipe, Restrict
+
+_BASE = 300 * 2**20
+"""Bytes of a process that has loaded everything and compiled its kernels."""
+_WAITING = 2
+_PAGES = 30 * 2**20
+_LEAST = 16
+"""Labels of rock take at most about a sixteenth of their size when they are compressed."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What an analysis needs.
+
+    Parameters
+    ----------
+    steps
+        What will be done, in words.
+    peak_memory
+        Bytes of this process at its peak, predicted.
+    output, scratch
+        Bytes that the results take at most (uncompressed), and those of scratch while labels are written.
+    """
+
+    steps: tuple[str, ...]
+    peak_memory: int
+    output: int
+    scratch: int
+
+    def lines(self) -> list[str]:
+        """The plan, for a terminal."""
+        numbered = [f"{i + 1}. {text}" for i, text in enumerate(self.steps)]
+        sizes = [("peak memory", self.peak_memory), ("output, at most", self.output), ("scratch", self.scratch)]
+        return [*numbered, *(f"{name:<16} {describe_memory(size)}" for name, size in sizes)]
+
+
+def plan(image: VoxelImage, /, *, recipe: Recipe | None = None) -> Plan:
+    """What :func:`analyze` would do and need; computes nothing.
+
+    Parameters
+    ----------
+    image
+        Any image; stays lazy.
+    recipe
+        The steps, as in :func:`analyze`.
+
+    Returns
+    -------
+    Plan
+        Steps in words, and predicted bytes: of memory here with the threads in force, of results (uncompressed), and of scratch.
+
+    Examples
+    --------
+    >>> import voxelrock as vr
+    >>> plan(vr.zeros(shape=64, dtype="u2")).output < 40_000_000
+    True
+    """
+    steps = recipe or Recipe.suited(image)
+    labels, passes = _lazily(image, steps)
+    unit = units(labels)
+    arrays = [*passes, labels.rechunk(unit.typical()).data]
+    held = max(predict(array).bytes_per_task for array in arrays)
+    return Plan(tuple(_words(steps, image)), _BASE + threads(waiting=_WAITING) * held, labels.nbytes + _PAGES, scratch_bytes(labels.data, unit))
+
+
+def _lazily(image: VoxelImage, steps: Recipe) -> tuple[VoxelImage, list[Any]]:
+    """Labels in the making, and what is found before them; a cylinder stands for the region of interest."""
+    if isinstance(steps.last, Name):
+        labels = image.astype("u1", clip=True)
+        return labels, []
+    quiet = image.assign(nodata=None)
+    for step in steps.denoising:
+        if step.method == "gaussian":
+            quiet = filters.gaussian(quiet, sigma_vx=step.radius_vx)
+        elif step.method == "median" and step.radius_vx:
+            quiet = filters.median(quiet, radius_vx=step.radius_vx)
+    where = None if steps.roi == "none" else Cylinder.inscribed(image.grid)
+    limit = segmentation.otsu_threshold(quiet, where=where)
+    labels = segmentation.threshold(quiet, high=0.0, where=where).astype("u1")
+    return labels, [limit.data]
+
+
+def units(labels: VoxelImage) -> Tiling:
+    """The units in which labels are stored."""
+    return choose(labels.shape, labels.dtype).tiling(labels.shape)
+
+
+def _words(recipe: Recipe, image: VoxelImage) -> list[str]:
+    found = [f"open {image.grid}, {image.dtype}, {describe_memory(image.nbytes)}"]
+    for step in recipe.steps:
+        if isinstance(step, Restrict):
+            found.append(f"find the rock: region of interest {step.roi}")
+        elif isinstance(step, Denoise):
+            found.append(f"denoise: {step.method}, {'sigma' if step.method == 'gaussian' else 'radius'} {step.radius_vx:g} voxels")
+        elif isinstance(step, Name):
+            found.append("name the labels: " + ", ".join(f"{label} {phase.name} ({phase.role})" for label, phase in step.phases))
+        else:
+            chosen = f"at {step.value:g}" if step.value is not None else f"by {step.method.replace('_', ' ')}"
+            found.append(f"threshold {chosen}; pores are {step.phase}")
+    return [*found, "store the labels (segmented.zarr)", "measure porosity, phase fractions, profiles", "write results, curves, figures and the report"]
+
+
+def check_space(image: VoxelImage, folder: Path) -> None:
+    """Raise ``StorageError`` where the disks have no room for scratch, or hardly any for the labels."""
+    unit = choose(image.shape, image.dtype).tiling(image.shape)
+    scratch, output = scratch_bytes(image.data, unit), image.size // _LEAST
+    chosen = options.get().scratch
+    needs = {_there(folder): output}
+    place = _there(Path(chosen)) if chosen else _there(folder)
+    needs[place] = needs.get(place, 0) + scratch
+    for path, need in needs.items():
+        free = shutil.disk_usage(path).free
+        if free < need:
+            what = "labels and scratch" if scratch and path == place else "labels"
+            raise StorageError(
+                f"{path} has {describe_memory(free)} free, and {what} need {describe_memory(need)}; make room, or choose another disk (--out, options.scratch)"
+            )
+
+
+def _there(path: Path) -> Path:
+    """The first folder on the way up that exists."""
+    path = path.absolute()
+    while not path.exists():
+        path = path.parent
+    return path

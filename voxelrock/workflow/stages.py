@@ -1,0 +1,252 @@
+"""The steps of a recipe, carried out: where the rock is, what is smoothed, what is pore."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import xarray as xr
+
+from voxelrock import artefacts, filters, segmentation, statistics
+from voxelrock.artefacts.sampling import LEAST
+from voxelrock.errors import DataError, ParameterError
+from voxelrock.geometry import AXES, Region
+from voxelrock.graph.execution import compute
+from voxelrock.image import Phase, VoxelImage
+from voxelrock.statistics.counting import value_range
+from voxelrock.workflow.phases import color_of
+from voxelrock.workflow.recipe import Denoise, Name, Recipe, Threshold
+from voxelrock.workflow.regions import parse_axis, parse_region
+
+SOLID, PORE, OUTSIDE = 0, 1, 2
+GREY_PHASES = {
+    SOLID: Phase("solid", "solid", color_of("solid")),
+    PORE: Phase("pore", "pore", color_of("pore")),
+    OUTSIDE: Phase("outside", "outside", color_of("outside")),
+}
+BINS = 1024
+_MANY = 64
+_FEW = 8
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Rock:
+    """An image with the part of it that is rock: ``where`` is a region, a mask, or None for all of it."""
+
+    image: VoxelImage
+    where: VoxelImage | Region | None
+    words: str
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Segmented:
+    """Lazy labels with their phases, the image that they were made from, and the facts found on the way."""
+
+    labels: VoxelImage
+    filtered: VoxelImage
+    facts: dict[str, xr.DataArray] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+
+def find_rock(image: VoxelImage, recipe: Recipe) -> Rock:
+    """Where the rock is: the region that the recipe names or that is found, less voxels without data and labels of role outside.
+
+    Raises
+    ------
+    ParameterError, DataError
+        A region that cannot be read or lies outside the image; a mask that is empty.
+    """
+    outside = _outside_labels(image, recipe)
+    rock = _named_region(image, recipe, outside)
+    masks = [] if rock.image.nodata is None else [rock.image.valid]
+    masks += [~rock.image.assign(nodata=None).isin(outside)] if outside else []
+    where = rock.where
+    for mask in masks:
+        where = mask if where is None else mask & mask.with_data(mask.restriction(where))
+    return replace(rock, where=where)
+
+
+def _outside_labels(image: VoxelImage, recipe: Recipe) -> list[int]:
+    phases = dict(recipe.last.phases) if isinstance(recipe.last, Name) else dict(image.phases)
+    return [label for label, phase in phases.items() if phase.role == "outside"]
+
+
+def _named_region(image: VoxelImage, recipe: Recipe, outside: list[int]) -> Rock:
+    kind = recipe.roi.partition(":")[0]
+    if kind in ("auto", "none") and outside:
+        return Rock(image, None, f"the rock is where the label is not {', '.join(map(str, outside))} (outside)")
+    if kind not in ("auto", "none"):
+        region = parse_region(recipe.roi, image)
+        if isinstance(region, VoxelImage) and not float(compute(statistics.porosity(region), label="reading the mask")):
+            raise DataError(f"the region of interest {recipe.roi} holds no rock: the mask is zero everywhere")
+        return Rock(image, region, f"the region of interest is {recipe.roi}")
+    axis = parse_axis(recipe.roi)
+    if min(n for name, n in zip(AXES, image.shape) if name != axis) < LEAST:
+        return Rock(image, None, "the whole image counts as rock: it is too small to look for a plug in it")
+    found = artefacts.outline(image, axis=axis, margin=_margin(recipe))
+    if found.padding is not None and math.isnan(found.padding) and image.nodata is None:
+        image = image.assign(nodata=math.nan)
+    if kind == "auto":
+        return Rock(image, found.region, found.describe())
+    warnings = () if found.region is None else (f"the whole image counts as rock (roi none), though it has surroundings: {found.describe()}",)
+    return Rock(image, None, "the whole image counts as rock", warnings)
+
+
+def _margin(recipe: Recipe) -> str | None:
+    """How far the region stays inside a plug: what the filters reach comes on top of blur; None leaves it to the outline."""
+    reach = sum(_reach(step) for step in recipe.denoising)
+    return f"{reach + 2} voxel" if reach > 1 else None
+
+
+def _reach(step: Denoise) -> int:
+    return int(4 * step.radius_vx + 0.5) if step.method == "gaussian" else math.ceil(step.radius_vx)
+
+
+def segment(rock: Rock, recipe: Recipe, say: Say) -> Segmented:
+    """Labels of the rock, lazy: the threshold is found here and now, or the labels that the image has."""
+    if isinstance(recipe.last, Name):
+        return _named(rock, recipe.last)
+    return _thresholded(rock, recipe, recipe.last, say)
+
+
+def _smoothed(rock: Rock, steps: tuple[Denoise, ...]) -> tuple[VoxelImage, VoxelImage | Region | None]:
+    """The smoothed image, and the rock whose smoothed values know nothing of voxels without data."""
+    image, where = rock.image, rock.where
+    reach = sum(_reach(step) for step in steps)
+    if image.nodata is not None and reach:
+        edge = 2 * reach + 1
+        whole = filters.uniform(image.valid.astype("f4"), size_vx=edge) > 1 - 0.5 / edge**3
+        where = whole & whole.with_data(whole.restriction(where))
+        image = image.where(image.valid, other=0).assign(nodata=None)
+    for step in steps:
+        if step.method == "gaussian":
+            image = filters.gaussian(image, sigma_vx=step.radius_vx)
+        elif step.method == "median" and step.radius_vx:
+            image = filters.median(image, radius_vx=step.radius_vx)
+    return image, where
+
+
+def filtered(image: VoxelImage, recipe: Recipe) -> VoxelImage:
+    """The image as the recipe smooths it, for showing."""
+    return _smoothed(Rock(image, None, ""), recipe.denoising)[0]
+
+
+def _thresholded(rock: Rock, recipe: Recipe, step: Threshold, say: Say) -> Segmented:
+    quiet, where = _smoothed(rock, recipe.denoising)
+    bins = None if value_range(quiet.dtype) else BINS
+    wanted: dict[str, Any] = {"histogram": statistics.histogram(quiet, where=where, bins=bins)}
+    wanted |= {f"grey_{k}": v for k, v in statistics.summary(rock.image, where=where).items()}
+    if step.method == "otsu":
+        wanted["threshold"] = segmentation.otsu_threshold(quiet, where=where, bins=BINS)
+    elif step.method == "minimum_error":
+        wanted["threshold"] = segmentation.minimum_error_threshold(quiet, where=where, bins=BINS)
+    facts = dict(compute(wanted, label="threshold"))
+    if step.value is not None:
+        facts["threshold"] = xr.DataArray(float(step.value), attrs={"units": "1", "definition": "given by the user; the dark class is value <= threshold"})
+    limit = float(facts["threshold"])
+    say(f"threshold {limit:g} ({step.method.replace('_', ' ')})")
+    facts["histogram"] = _occupied(facts["histogram"])
+    trust = segmentation.assess(facts["histogram"], threshold=limit, phase=step.phase)
+    facts |= {str(k): v for k, v in trust.items()}
+    facts["porosity_curve"] = segmentation.porosity_curve(facts["histogram"], phase=step.phase)
+    warnings = list(trust.attrs["warnings"])
+    if int((facts["histogram"] > 0).sum()) <= _FEW:
+        warnings.append("the image has few different values: if it is segmented, name its pores with --pore (in Python Recipe.of(phases=…))")
+    dark = segmentation.threshold(quiet, high=limit)
+    pores = dark if step.phase == "dark" else ~dark
+    return Segmented(_restricted(pores.astype("u1"), where, GREY_PHASES, OUTSIDE), quiet, facts, tuple(warnings))
+
+
+def _occupied(histogram: xr.DataArray) -> xr.DataArray:
+    """A histogram from its first to its last counted value."""
+    counted = histogram.values.nonzero()[0]
+    return histogram.isel(value=slice(int(counted[0]), int(counted[-1]) + 1))
+
+
+def _restricted(labels: VoxelImage, where: Any, phases: dict[int, Phase], outside: int) -> VoxelImage:
+    """The labels inside, ``outside`` elsewhere."""
+    labels = labels.assign(nodata=None)
+    if where is None:
+        return labels.assign(phases={k: p for k, p in phases.items() if k != outside or not _added(p)})
+    kept = labels.where(labels.with_data(labels.restriction(where), phases={}), other=outside)
+    return kept.assign(phases=phases)
+
+
+def _added(phase: Phase) -> bool:
+    return phase == GREY_PHASES[OUTSIDE]
+
+
+def _named(rock: Rock, step: Name) -> Segmented:
+    image, phases = rock.image, dict(step.phases)
+    if image.dtype.kind == "f":
+        raise ParameterError("labels are whole numbers, and this image holds floats; convert it first (image.astype('u1')), or threshold it")
+    present = _present(image)
+    own = image.dtype.kind == "b" or all(image.phases.get(k) == p for k, p in phases.items())
+    missing = [label for label in phases if label not in present]
+    if missing and not own:
+        raise DataError(f"the image has no voxel with the label {', '.join(map(str, missing))}; it has {_listed(present)}")
+    warnings = () if len(present) <= _MANY else (f"the image has {len(present)} different labels: is it a grey scan? Then leave out --pore",)
+    if len(present) <= _MANY:
+        phases |= {label: Phase(f"solid {label}", "solid") for label in present if label not in phases}
+    outside = next((k for k, p in phases.items() if p.role == "outside"), None)
+    if outside is None:
+        outside = next(k for k in range(len(present) + len(phases) + 1) if k not in present and k not in phases)
+        phases[outside] = GREY_PHASES[OUTSIDE]
+    labels = image.astype("u1") if image.dtype.kind == "b" else image
+    return Segmented(_restricted(labels, rock.where, dict(sorted(phases.items())), outside), image, {}, warnings)
+
+
+def _present(image: VoxelImage) -> list[int]:
+    """The labels of an image; of images of more than 16 bits, which should be small numbers all the same, those up to 65535."""
+    if image.dtype.kind == "b":
+        image = image.astype("u1")
+    if value_range(image.dtype) is None:
+        image = image.assign(nodata=None).astype("u2")
+    table = compute(statistics.histogram(image.assign(phases={})), label="labels")
+    return [int(v) for v in table["value"].values[table.values > 0]]
+
+
+def _listed(labels: list[int]) -> str:
+    shown = ", ".join(map(str, labels[:12]))
+    return shown if len(labels) <= 12 else f"{shown}, … ({len(labels)} in all)"
+
+
+def measure(labels: VoxelImage) -> dict[str, xr.DataArray]:
+    """Numbers and curves of labels, in one reading."""
+    roles = {p.role for p in labels.phases.values()}
+    wanted: dict[str, Any] = {"porosity": statistics.porosity(labels), "phase_fractions": statistics.phase_fractions(labels)}
+    if "micro" in roles:
+        wanted["total_porosity"] = statistics.porosity(labels, total=True)
+    if "fluid" in roles:
+        wanted["saturation"] = statistics.saturation(labels)
+    wanted |= {f"profile_{axis}": statistics.profile(labels, axis=axis) for axis in "zyx"}
+    found: dict[str, xr.DataArray] = compute(wanted, label="measuring")
+    found |= _bulk(labels, found["phase_fractions"])
+    if "saturation" in found:
+        found["saturation"] = found["saturation"].rename(label="fluid", phase="fluid_name")
+    for axis in "zyx":
+        spread = found[f"profile_{axis}"].std(skipna=True)
+        facts = {"units": "1", "definition": f"standard deviation of the porosities of the slices across {axis}"}
+        found[f"slice_spread_{axis}"] = xr.DataArray(float(spread), attrs=facts)
+    return found
+
+
+def _bulk(labels: VoxelImage, shares: xr.DataArray) -> dict[str, xr.DataArray]:
+    """The bulk volume that porosities refer to, and the fractions of it that the phases hold."""
+    outside = [k for k, p in labels.phases.items() if p.role == "outside"]
+    counts = (shares * labels.size).round()
+    inside = counts.sel(label=[k for k in counts["label"].values if k not in outside])
+    count = int(inside.sum()) + labels.size - int(counts.sum())  # labels that no phase names are solid
+    grid = labels.grid
+    volume = count * math.prod(grid.spacing)
+    units = "voxels" if grid.unit == "voxel" else f"{grid.unit}³"
+    attrs = {"units": "1", "long_name": "phase fraction", "definition": "voxels with the label divided by those of the bulk"}
+    return {
+        "phase_fractions": (inside / count).assign_attrs(attrs),
+        "bulk_voxels": xr.DataArray(count, attrs={"units": "voxels", "definition": "voxels of the bulk: those that are not outside"}),
+        "bulk_volume": xr.DataArray(volume, attrs={"units": units, "definition": "volume of the bulk: its voxels times the volume of one"}),
+    }
