@@ -277,7 +277,7 @@ def test_room_is_checked_before_the_start(tmp_path, monkeypatch):
     from collections import namedtuple
 
     usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr("voxelrock.workflow.plan.shutil.disk_usage", lambda path: usage(10**9, 10**9, 100))
+    monkeypatch.setattr("voxelrock.workflow.planning.shutil.disk_usage", lambda path: usage(10**9, 10**9, 100))
     with pytest.raises(StorageError, match=r"has 100 B free, and labels need"):
         analyze(vr.from_array(scan()), out=tmp_path / "out")
     assert not (tmp_path / "out").exists()

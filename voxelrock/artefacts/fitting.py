@@ -21,7 +21,7 @@ ON_CIRCLE, ON_CIRCLE_IN_PURE = 0.5, 0.3
 SEEN, SEEN_IN_PURE = 0.2, 0.08
 """Share of the rays that must end on the cylinder, inside the image."""
 
-STEEPEST, LEAST_SAMPLES, LEAST_SHARE, LEAST_ROCK = 30.0, 6.0, 0.12, 0.45
+STEEPEST, LEAST_SAMPLES, LEAST_SHARE, LEAST_ROCK = 15.0, 6.0, 0.12, 0.45
 """A plug is tilted by fewer degrees than this, and its radius is at least so many samples and so much of the slices' shorter side;
 so much of its inside is rock."""
 

@@ -213,10 +213,45 @@ def slice_sums(block: Block, /, *mask: Block, axis: int, start: Any, shape: Any)
 
 @slice_sums.host
 def _slice_sums_host(block: HostArray, /, *mask: HostArray, axis: int, start: Any, shape: Any) -> dict[int, list[Any]]:
-    counts, sums = [], []
-    for i in range(block.shape[axis]):
-        values = np.take(block, i, axis=axis)
-        own = np.take(mask[0], i, axis=axis) if mask else None
-        counts.append(values.size if own is None else int(np.count_nonzero(own)))
-        sums.append(total(values, own))
-    return {int(start[axis]): [counts, sums]}
+    if block.dtype.kind == "b" or (block.dtype.kind in "iu" and block.dtype.itemsize <= 4):
+        counts, sums = np.zeros((2, block.shape[axis]), np.int64)
+        whole = block.view(np.uint8) if block.dtype.kind == "b" else block
+        _add_slices(whole, mask[0].view(np.uint8) if mask else np.zeros((0, 0, 0), np.uint8), axis, counts, sums)
+        return {int(start[axis]): [counts.tolist(), [n << UNIT for n in sums.tolist()]]}
+    order = (axis, *(a for a in range(3) if a != axis))
+    block, chosen = np.ascontiguousarray(block.transpose(order)), np.ascontiguousarray(mask[0].transpose(order)) if mask else None
+    found = [total(plane, None if chosen is None else chosen[i]) for i, plane in enumerate(block)]
+    sizes = [block[0].size] * len(block) if chosen is None else [int(np.count_nonzero(plane)) for plane in chosen]
+    return {int(start[axis]): [sizes, found]}
+
+
+@jit
+def _add_slices(block: HostArray, mask: HostArray, axis: int, counts: HostArray, sums: HostArray) -> None:
+    """Counts and sums of integers for each slice across an axis; an empty mask counts all. Sums of 2**31 voxels of 32 bits fit."""
+    depth, height, width = block.shape
+    masked = mask.size > 0
+    for i in range(depth):
+        for j in range(height):
+            row = block[i, j]
+            if axis == 2:
+                if masked:
+                    chosen = mask[i, j]
+                    for k in range(width):
+                        sums[k] += np.int64(row[k]) * np.int64(chosen[k])
+                        counts[k] += np.int64(chosen[k])
+                else:
+                    for k in range(width):
+                        sums[k] += np.int64(row[k])
+                        counts[k] += 1
+                continue
+            here, found = np.int64(0), np.int64(width)
+            if masked:
+                chosen, found = mask[i, j], np.int64(0)
+                for k in range(width):
+                    here += np.int64(row[k]) * np.int64(chosen[k])
+                    found += np.int64(chosen[k])
+            else:
+                for k in range(width):
+                    here += np.int64(row[k])
+            sums[i if axis == 0 else j] += here
+            counts[i if axis == 0 else j] += found

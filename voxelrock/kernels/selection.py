@@ -101,6 +101,10 @@ def _compare(xp: Any, block: Block, bound: float, above: bool) -> Block:
     return block <= min(math.floor(bound), int(info.max)) if bound < math.inf else xp.ones(block.shape, dtype=xp.bool, **beside(block))
 
 
+_FEW = 6
+"""Up to so many values, comparing with each is faster than a table."""
+
+
 @kernel(cost=1.5, workspace=1.0)
 def member(block: Block, /, *, values: tuple[float, ...]) -> Block:
     """True where the voxel equals one of the values."""
@@ -113,6 +117,13 @@ def member(block: Block, /, *, values: tuple[float, ...]) -> Block:
 
 @member.host
 def _member_host(block: HostArray, /, *, values: tuple[float, ...]) -> HostArray:
+    if block.dtype.kind in "iu" and len(values) <= _FEW:
+        info = np.iinfo(block.dtype)
+        wanted = [int(v) for v in values if v == int(v) and info.min <= v <= info.max]
+        found = np.equal(block, wanted[0]) if wanted else np.zeros(block.shape, bool)
+        for value in wanted[1:]:
+            found |= block == value
+        return found
     if block.dtype in (np.uint8, np.uint16):
         table = np.zeros(2 ** (8 * block.dtype.itemsize), bool)
         table[[int(v) for v in values if v == int(v) and 0 <= v < table.size]] = True

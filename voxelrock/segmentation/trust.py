@@ -94,10 +94,11 @@ def assess(histogram: xr.DataArray, /, *, threshold: float, phase: str = "dark")
     Returns
     -------
     xarray.Dataset
-        Numbers: ``separability`` (Otsu's criterion, 0 to 1), ``pore_fraction`` and ``solid_fraction`` (of the counted voxels), ``pore_mode`` and
-        ``solid_mode`` (grey values of the highest peaks of the classes; NaN where a class has none), ``solid_width`` (the standard deviation of the solid mode,
-        from its half width on the side away from the pores), ``porosity_low`` and ``porosity_high`` (at the threshold one ``solid_width`` away on either
-        side), ``porosity_slope`` (their difference for one grey level), ``peaks``; and the attribute ``warnings``, a list of sentences for people.
+        Numbers: ``separability`` (Otsu's criterion, 0 to 1); ``pore_fraction`` and ``solid_fraction`` (of the counted voxels); ``pore_mode`` and
+        ``solid_mode`` (grey values of the highest peaks of the classes; NaN where a class has none); ``solid_width`` (the standard deviation of the
+        solid mode, or of the only one, from its half width on the side away from the pores); ``porosity_low`` and ``porosity_high`` (at the threshold
+        one ``solid_width`` away on either side); ``porosity_slope`` (their difference for one grey level); ``peaks``. The attribute ``warnings`` is a
+        list of sentences for people.
 
     Raises
     ------
@@ -121,9 +122,9 @@ def assess(histogram: xr.DataArray, /, *, threshold: float, phase: str = "dark")
     limit = float(threshold)
     peaks = kernels.modes(counts, values)
     pore, solid = (_highest(peaks, limit, dark=dark) for dark in ((phase == "dark"), (phase != "dark")))
-    width = np.nan if np.isnan(solid) else kernels.width(counts, values, solid, rising=phase == "dark")
-    step = 0.0 if np.isnan(width) else width
-    low, high = sorted(_share(counts, values, limit + sign * step, phase) for sign in (-1, 1))
+    main = max(peaks, key=lambda p: p.height).value if np.isnan(solid) else solid
+    width = kernels.width(counts, values, main, rising=phase == "dark")
+    low, high = sorted(_share(counts, values, limit + sign * width, phase) for sign in (-1, 1))
     share = _share(counts, values, limit, phase)
     units = str(histogram["value"].attrs.get("units", "1"))
     plain: dict[str, tuple[float, str, str]] = {
@@ -135,7 +136,7 @@ def assess(histogram: xr.DataArray, /, *, threshold: float, phase: str = "dark")
         "solid_width": (width, "standard deviation of the solid mode: half width at half maximum away from the pores / 1.1774", units),
         "porosity_low": (low, "porosity with the threshold one solid_width closer to the pores", "1"),
         "porosity_high": (high, "porosity with the threshold one solid_width closer to the solid", "1"),
-        "porosity_slope": ((high - low) / (2 * step) if step else 0.0, "change of porosity for one grey level, over two solid_width", "1"),
+        "porosity_slope": ((high - low) / (2 * width) if width else 0.0, "change of porosity for one grey level, over two solid_width", "1"),
         "peaks": (float(len(peaks)), "peaks of the smoothed histogram", "1"),
     }
     numbers = {k: number(np.asarray(value), k, definition=words, units=unit) for k, (value, words, unit) in plain.items()}

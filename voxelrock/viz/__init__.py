@@ -1,7 +1,7 @@
 """Pictures one could publish: orthogonal slices, histograms, profiles. Each gives a Matplotlib figure and reads only what it shows."""
 
 from voxelrock.viz.curves import plot_histogram, plot_porosity_curve, plot_profiles, plot_samples
-from voxelrock.viz.look import Look, look
+from voxelrock.viz.looking import Look, look
 from voxelrock.viz.panels import compare, crop
 from voxelrock.viz.slices import slices
 

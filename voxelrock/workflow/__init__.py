@@ -2,7 +2,7 @@
 
 from voxelrock.workflow.analysis import analyze
 from voxelrock.workflow.batch import analyze_samples
-from voxelrock.workflow.plan import Plan, plan
+from voxelrock.workflow.planning import Plan, plan
 from voxelrock.workflow.recipe import Recipe
 from voxelrock.workflow.regions import parse_region
 

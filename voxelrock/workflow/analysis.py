@@ -19,7 +19,7 @@ from voxelrock.storage import open_zarr
 from voxelrock.workflow.folder import Folder
 from voxelrock.workflow.inputs import describe, run_identity, versions
 from voxelrock.workflow.outputs import write_outputs
-from voxelrock.workflow.plan import check_space
+from voxelrock.workflow.planning import check_space
 from voxelrock.workflow.recipe import Recipe
 from voxelrock.workflow.results import read_results, write_results
 from voxelrock.workflow.stages import Rock, Say, Segmented, find_rock, measure, segment
