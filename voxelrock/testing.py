@@ -15,7 +15,7 @@ from voxelrock.geometry import Tiling, VoxelBox, VoxelGrid
 from voxelrock.geometry.tiling import Chunks
 from voxelrock.graph.arrays import from_source, lift
 from voxelrock.graph.evaluation import evaluate
-from voxelrock.graph.expressions import leaves
+from voxelrock.graph.expressions import Expression, leaves
 from voxelrock.graph.identity import fingerprint
 from voxelrock.graph.reductions import ReductionLayer
 from voxelrock.image import VoxelImage
@@ -97,11 +97,15 @@ class ForeignNamespace:
 
 def evaluate_foreign(image: VoxelImage) -> HostArray:
     """The voxels of an image over stored ones, computed by the reference bodies on a foreign device."""
+    return foreign_voxels(lift(image.data))
+
+
+def foreign_voxels(expression: Expression) -> HostArray:
+    """The voxels of an expression over stored images, computed by the reference bodies on a foreign device."""
     foreign = ForeignNamespace()
-    expression = lift(image.data)
     if any(not hasattr(leaf, "source") for leaf in leaves(expression)):
         raise AssertionError("only images over stored ones can be evaluated on a foreign device")
-    (result,) = evaluate([(expression, VoxelBox.whole(tuple(image.shape)))], {}, {}, xp=foreign)
+    (result,) = evaluate([(expression, VoxelBox.whole(expression.shape))], {}, {}, xp=foreign)
     return foreign.to_host(result)
 
 
@@ -119,4 +123,4 @@ def reduce_foreign(layer: ReductionLayer) -> list[HostArray]:
     return found
 
 
-__all__ = ["ForeignNamespace", "MemorySource", "evaluate_foreign", "raise_if_computed", "reduce_foreign", "stored"]
+__all__ = ["ForeignNamespace", "MemorySource", "evaluate_foreign", "foreign_voxels", "raise_if_computed", "reduce_foreign", "stored"]

@@ -9,6 +9,7 @@ import scipy.ndimage as ndi
 from skimage.filters import threshold_multiotsu, threshold_otsu
 
 import voxelrock as vr
+from tests.labels import components_dense as dense
 
 BALL = vr.Ball(center={"z": 4.0, "y": 5.0, "x": 3.0}, radius=3.7)
 
@@ -87,7 +88,8 @@ def kittler(a):
     return grey[min(inner, key=lambda t: found[t])]
 
 
-F, S, G, N = vr.filters, vr.statistics, vr.segmentation, vr.generators
+F, S, G, N, L = vr.filters, vr.statistics, vr.segmentation, vr.generators, vr.labels
+PARTS = ["total", "effective", "percolating_z", "percolating_y", "percolating_x", "isolated"]
 MISSING = 131  # a grey value of the u1 images, declared to be no data
 SMALL = vr.ZYX(z=9, y=11, x=8)
 
@@ -165,6 +167,31 @@ CASES = [
     Case("mask as bytes", lambda im: ~(im.assign(nodata=MISSING) > 90).astype("u1"), lambda a: np.where(a == MISSING, np.nan, ~(a > 90).astype("u1")).astype("f4"), "u1", "image"),
     Case("filter of coarse", lambda im: F.median(im.coarsen(2), radius_vx=1), lambda a: ndi.median_filter(coarse(a, (2, 2, 2), lambda v: v.mean(-1).astype("f4")), 3), covers="image"),
     Case("image.rechunk", lambda im: F.median(im.rechunk(3), radius_vx=1), lambda a: ndi.median_filter(a, 3), covers="image"),
+    Case("labels.label", lambda im: L.label(im), lambda a: dense.label(a), "bool"),
+    Case("labels.label 26", lambda im: L.label(im, connectivity=26, where=BALL), lambda a: dense.label(a & ball(a), 26), "bool", "labels.label"),
+    Case("labels.label 18 of labels", lambda im: L.label(im // 64, connectivity=18), lambda a: dense.label(a // 64, 18), "u1", "labels.label"),
+    Case("labels.label by size", lambda im: L.label(im, order="size"), lambda a: dense.by_size(dense.label(a)), "bool", "labels.label"),
+    Case("labels.label periodic", lambda im: L.label(im, periodic="zx", connectivity=26), lambda a: dense.label_periodic(a, 26, "zx"), "bool", "labels.label"),
+    Case("labels.label of a filter", lambda im: L.label(G.otsu(F.median(im, radius_vx=1), phase="dark")),
+         lambda a: dense.label(ndi.median_filter(a, 3) <= threshold_otsu(ndi.median_filter(a, 3))), covers="labels.label"),
+    Case("filter of labels.label", lambda im: F.median(L.label(im), radius_vx=1), lambda a: ndi.median_filter(dense.label(a).astype("i4"), 3), "bool", "labels.label"),
+    Case("grey where labelled", lambda im: im.where(L.label(im > 20000) == 1, other=0), lambda a: np.where(dense.label(a > 20000) == 1, a, 0), covers="labels.label"),
+    Case("labels.count", lambda im: L.count(im), lambda a: dense.label(a).max(), "bool"),
+    Case("labels.percolating", lambda im: L.percolating(~im, axis="y"), lambda a: dense.percolating(~a, 1), "bool"),
+    Case("labels.percolating where", lambda im: L.percolating(~im, axis="x", connectivity=18, where=BALL), lambda a: dense.percolating(~a, 2, 18, ball(a)), "bool", "labels.percolating"),
+    Case("labels.largest", lambda im: L.largest(im), lambda a: dense.by_size(dense.label(a)) == 1, "bool"),
+    Case("labels.remove_small", lambda im: L.remove_small(im // 64, min_voxels=5, where=BALL),
+         lambda a: np.where(np.append(0, dense.sizes(dense.label(a // 64 * ball(a))))[dense.label(a // 64 * ball(a))] >= 5, a // 64, 0), "u1"),
+    Case("labels.clear_border", lambda im: L.clear_border(im), lambda a: a & ~dense.outer(a), "bool"),
+    Case("labels.clear_border where", lambda im: L.clear_border(im // 64, where=BALL),
+         lambda a: np.where(ball(a) & ~dense.outer(a // 64, inside=ball(a)), a // 64, 0), "u1", "labels.clear_border"),
+    Case("labels.floating_solid", lambda im: L.floating_solid(im, where=BALL), lambda a: ~a & ball(a) & ~dense.outer(~a, 26, ball(a)), "bool"),
+    Case("labels.keep", lambda im: L.keep(im, labels=range(90, 120)), lambda a: np.where(np.isin(a, range(90, 120)), a, 0), "u1"),
+    Case("labels.connectivity", lambda im: L.connectivity(im)[PARTS].to_dataarray(), dense.fractions, "bool", tolerance=1e-15),
+    Case("labels.connectivity where", lambda im: L.connectivity(~im, where=BALL)[PARTS].to_dataarray(), lambda a: dense.fractions(~a, ball(a)), "bool", "labels.connectivity", tolerance=1e-15),
+    Case("labels.effective_porosity", lambda im: L.effective_porosity(im, connectivity=26), lambda a: dense.fractions(a)[1, 1, 0], "bool", tolerance=1e-15),
+    Case("labels.isolated_porosity", lambda im: L.isolated_porosity(im, of="pore", where=BALL), lambda a: dense.fractions(a, ball(a))[5, 0, 1], "bool", tolerance=1e-15),
+    Case("labels.percolating_porosity", lambda im: L.percolating_porosity(~im, axis="y"), lambda a: dense.fractions(~a)[3, 0, 0], "bool", tolerance=1e-15),
     Case("generators.plug", lambda im: N.plug(im, radius=4, outside=255), lambda a: np.where(tube(a), a, 255), "u1"),
     Case("generators.ct_scan", lambda im: N.ct_scan(im, levels={0: 100, 1: 200}, noise=0, dtype="u1", scanner=N.Scanner(blur_vx=0)), lambda a: np.where(a, 200, 100), "bool"),
 ]  # fmt: skip
@@ -178,6 +205,9 @@ GENERATORS = {
     "tight": lambda **o: N.tight(radius=4, porosity=0.08, seed=4, **o),
     "ct_scan": lambda **o: N.ct_scan(N.sandstone(radius=4, seed=4, **o), scanner=N.Scanner(cupping=0.1, rings=3), seed=2),
 }
+
+COMPUTING = ("labels.table",)
+"""Operations that compute at once, and say so: their own tests hold them to the same promises."""
 
 
 def tube_scan(shape=(24, 40, 44)):

@@ -9,14 +9,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import voxelrock as vr
-from tests.contract.cases import CASES, DESCRIBING, GENERATORS, SMALL, grey, tube_scan
+from tests.contract.cases import CASES, COMPUTING, DESCRIBING, GENERATORS, SMALL, grey, tube_scan
+from voxelrock.geometry import VoxelBox
 from voxelrock.graph.arrays import lift
+from voxelrock.graph.evaluation import evaluate
 from voxelrock.graph.expressions import values as values_of
 from voxelrock.graph.reductions import ReductionLayer
+from voxelrock.graph.stitching import StitchedLayer
 from voxelrock.kernels.orderstatistics import key_counts
-from voxelrock.testing import evaluate_foreign, raise_if_computed, reduce_foreign, stored
+from voxelrock.kernels.pieces import pieces
+from voxelrock.testing import evaluate_foreign, foreign_voxels, raise_if_computed, reduce_foreign, stored
 
 SHAPE = (9, 11, 8)
+ON_THE_HOST = {"refine": key_counts, "pieces": pieces}
 each = pytest.mark.parametrize("case", CASES, ids=lambda c: c.name)
 
 
@@ -117,15 +122,23 @@ def test_tokens_are_equal_twice_and_in_another_process():
 @each
 def test_on_a_foreign_device(case):
     result = case.make(image_of(case, tuple((n,) for n in SHAPE), "stored"))
+    graph = result.__dask_graph__()
+    stitched = [layer for layer in graph.layers.values() if isinstance(layer, StitchedLayer)]
+    for layer in stitched:
+        assert "runs on the host" in layer.stitching.label.__doc__  # declared: a device's block is copied
+        for root in layer.roots:
+            if not values_of(root):
+                np.testing.assert_array_equal(foreign_voxels(root), evaluate([(root, VoxelBox.whole(SHAPE))], {}, {})[0])
+    if stitched:
+        return
     if isinstance(result, vr.VoxelImage) and not values_of(lift(result.data)):
         np.testing.assert_array_equal(evaluate_foreign(result), values(result))
         return
-    graph = result.__dask_graph__()
     layers = [layer for layer in graph.layers.values() if isinstance(layer, ReductionLayer) and not layer.inputs.values]
     assert layers
     for layer in layers:
-        if all(m.reduction.chunk.__name__ == "refine" for m in layer.members):
-            assert "runs on the host" in key_counts.__doc__  # declared: a device's block is copied
+        if all(m.reduction.chunk.__name__ in ON_THE_HOST for m in layer.members):
+            assert all("runs on the host" in ON_THE_HOST[m.reduction.chunk.__name__].__doc__ for m in layer.members)  # declared: a device's block is copied
             continue
         keys = [(m.name(layer.tiling), *(0,) * len(m.shape)) for m in layer.members]
         for found, expected in zip(reduce_foreign(layer), dask.get(dict(layer), keys)):
@@ -148,10 +161,10 @@ def test_on_a_gpu(case):
 
 def test_every_public_operation_has_a_case():
     missing = []
-    for subject in ("filters", "statistics", "segmentation", "generators", "artefacts"):
+    for subject in ("filters", "statistics", "segmentation", "generators", "labels", "artefacts"):
         module = getattr(vr, subject)
         missing += [f"{subject}.{name}" for name in module.__all__ if not any(c.public == f"{subject}.{name}" for c in CASES)]
-    assert not [name for name in missing if name.removeprefix("generators.") not in (*GENERATORS, *DESCRIBING, "Scanner")]
+    assert not [name for name in missing if name.removeprefix("generators.") not in (*GENERATORS, *DESCRIBING, *COMPUTING, "Scanner")]
 
 
 @pytest.mark.parametrize("name", GENERATORS)

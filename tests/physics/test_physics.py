@@ -70,3 +70,26 @@ def test_a_thresholded_gaussian_field_has_its_porosity(fraction):
     rock = vr.generators.blobs(shape=96, porosity=fraction, length=4, seed=5)
     independent = (96 / 8) ** 3
     assert float(vr.statistics.porosity(rock)) == pytest.approx(fraction, abs=4 * math.sqrt(fraction * (1 - fraction) / independent))
+
+
+@pytest.mark.parametrize(("neighbours", "threshold"), [(6, 0.3116), (26, 0.0976)])
+def test_random_sites_percolate_above_their_threshold_and_not_below(neighbours, threshold):
+    """Site percolation on the cubic lattice: Wang et al. 2013, doi:10.1103/PhysRevE.87.052107 (6); Kurzawski, Malarz 2012,
+    doi:10.1016/S0034-4877(12)60036-6 (26). At 80³ the transition is narrower than ±10 %."""
+    sites = np.random.default_rng(6).random((80, 80, 80))
+    for share, spans in ((0.9, False), (1.1, True)):
+        image = vr.from_array(sites < share * threshold, block=32)
+        found = [float(vr.labels.percolating_porosity(image, axis=axis, connectivity=neighbours, of="pore")) for axis in "zyx"]
+        assert [value > 0 for value in found] == [spans] * 3
+
+
+def test_apart_spheres_are_counted_and_have_their_volumes():
+    """Balls on a lattice that do not touch: as many components, each with the volume of a ball, 4πr³/3 up to the surface's share."""
+    centers = np.stack(np.meshgrid(*[np.arange(10.0, 60, 20)] * 3, indexing="ij"), -1).reshape(-1, 3)
+    image = vr.generators.sphere_pack(dict(zip("zyx", centers.T)), 8.0, shape=60, block=23)
+    balls = ~image if float(vr.statistics.porosity(image)) > 0.5 else image
+    assert int(vr.labels.count(balls)) == 27
+    table = vr.labels.table(vr.labels.label(balls))
+    np.testing.assert_allclose(table["volume"], 4 / 3 * math.pi * 8**3, rtol=4 * 8**1.5 / 8**3)
+    np.testing.assert_allclose(table["centroid"].values[:, 0], np.sort(centers[:, 0]), atol=1e-9)
+    assert not table["touches"].values.any()

@@ -12,7 +12,9 @@ from voxelrock.geometry import Tiling, VoxelBox
 from voxelrock.graph.arrays import lift, tiling_of, top
 from voxelrock.graph.expressions import Apply, Blocks, Expression, leaves, required, walk
 from voxelrock.graph.layers import Inputs
-from voxelrock.graph.reductions import FAN_IN, ReductionLayer
+from voxelrock.graph.reductions import ReductionLayer
+from voxelrock.graph.stitching import StitchedLayer
+from voxelrock.graph.trees import FAN_IN
 from voxelrock.typing import Triple
 
 
@@ -20,7 +22,7 @@ from voxelrock.typing import Triple
 class Budget:
     """Predicted cost of a lazy array.
 
-    ``tasks_per_block`` counts the tasks of its own layer, trees apart; ``tree_per_block`` those of the tree that joins partial results;
+    ``tasks_per_block`` counts the tasks of its own layer, trees apart; ``tree_per_block`` those of the trees that join partial results;
     ``bytes_per_task`` is the most that one task holds at once; ``bytes_moved`` what a block's task gets from other tasks.
     """
 
@@ -38,9 +40,12 @@ def predict(array: da.Array) -> Budget:
         roots = tuple(r for m in layer.members for r in m.roots)
         tiling = layer.tiling
         tree = 1 / (FAN_IN - 1)
+    elif isinstance(layer, StitchedLayer):
+        roots, tiling, tree = layer.roots, layer.tiling, 3 / (FAN_IN - 1)
     else:
         roots, tiling, tree = (lift(array),), tiling_of(array), 0.0
-    stand_alone = isinstance(roots[0], Blocks) and not isinstance(layer, ReductionLayer)
+    passes = 2 if isinstance(layer, StitchedLayer) else 1
+    stand_alone = isinstance(roots[0], Blocks) and not isinstance(layer, ReductionLayer | StitchedLayer)
     inputs = Inputs("budget", roots)
     borders = sum(2 * len(leaf.tiling) for leaf in inputs.blocks if inputs.shares_borders(leaf))
     count = max(1, len(tiling))
@@ -48,11 +53,18 @@ def predict(array: da.Array) -> Budget:
     box = tiling.box(inner)
     return Budget(
         blocks=len(tiling),
-        tasks_per_block=0.0 if stand_alone else (count + borders) / count,
+        tasks_per_block=0.0 if stand_alone else passes * (count + borders) / count,
         tree_per_block=tree,
-        bytes_per_task=peak_bytes([(root, box) for root in roots]),
+        bytes_per_task=peak_bytes([(root, box) for root in roots]) + _named_bytes(layer, box),
         bytes_moved=_moved(inputs, roots, tiling, box),
     )
+
+
+def _named_bytes(layer: Any, box: VoxelBox) -> int:
+    """What the second pass of a stitching holds beside its blocks."""
+    if not isinstance(layer, StitchedLayer):
+        return 0
+    return box.size * layer.dtype.itemsize + int(box.size * layer.stitching.relabel.workspace)
 
 
 def peak_bytes(wanted: list[tuple[Expression, VoxelBox]]) -> int:

@@ -6,7 +6,7 @@ further gets copies of its neighbours' borders: each block gives its faces and i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Callable, Iterator, Mapping, Set
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -20,6 +20,9 @@ from voxelrock.graph.expressions import Blocks, Expression, Value, leaves, reach
 from voxelrock.typing import HostArray, Triple
 
 Border = dict[tuple[Any, ...], HostArray]
+
+BESIDE = "beside"
+"""Where a block's task finds what was made for this block alone, among its lazy parameters."""
 
 
 class Piece(NamedTuple):
@@ -195,7 +198,7 @@ def run(plan: Plan, box: VoxelBox, pieces: tuple[Piece, ...], *delivered: Any) -
     """One task: evaluate the roots on a box and finish."""
     count = len(pieces)
     given = gather(plan.roots, box, pieces, delivered[:count])
-    lazy = {identity: _plain(v) for identity, v in zip(plan.parameters, delivered[count:])}
+    lazy = {identity: v if identity == BESIDE else _plain(v) for identity, v in zip(plan.parameters, delivered[count:])}
     blocks = evaluate([(root, box) for root in plan.roots], given, lazy)
     del given, delivered
     return plan.finish(box, blocks, lazy)
@@ -222,14 +225,19 @@ class BlockLayer(LazyLayer):
         self.name, self.roots, self.tiling, self.finish, self.skip = name, roots, tiling, finish, skip
         self.inputs = Inputs(name, roots, extra)
 
-    def tasks(self) -> Iterator[Task]:
-        """The blocks' tasks, and those that copy borders for them."""
-        plan = Plan(self.roots, self.finish, tuple(v.identity for v in self.inputs.values))
+    def tasks(self, beside: Mapping[Triple, Any] | None = None) -> Iterator[Task]:
+        """The blocks' tasks, and those that copy borders for them.
+
+        ``beside`` names a key for each block, whose result ``finish`` finds among the lazy parameters under :data:`BESIDE`.
+        """
+        plan = Plan(self.roots, self.finish, (*(v.identity for v in self.inputs.values), *(() if beside is None else (BESIDE,))))
         yield from self.inputs.border_tasks()
         for index in self.tiling:
             if index not in self.skip:
                 box = self.tiling.box(index)
                 pieces, refs = self.inputs.arguments(box)
+                if beside is not None:
+                    refs.append(TaskRef(beside[index]))
                 yield Task((self.name, *index), run, plan, box, pieces, *refs)
 
     def upstream(self) -> list[Any]:

@@ -17,7 +17,7 @@ from voxelrock.errors import ParameterError
 from voxelrock.geometry import Tiling, VoxelBox
 from voxelrock.graph.arrays import lift, tiling_of, to_array, value
 from voxelrock.graph.expressions import Apply, Blocks, Expression, Footprint, required, walk
-from voxelrock.graph.fresh import fresh
+from voxelrock.graph.fresh import fresh, second_passes
 from voxelrock.kernels.backend import Kernel
 from voxelrock.typing import Triple
 
@@ -128,7 +128,9 @@ def build(
     def node(inputs: tuple[Expression, ...]) -> Apply:
         return Apply(kernel, pairs, inputs, footprint, tiling.shape, dtype, located)
 
-    inputs = tuple(fresh(lift(image), lazy) for image in images)
+    lifted = [lift(image) for image in images]
+    lazy += second_passes(lifted)
+    inputs = tuple(fresh(expression, lazy) for expression in lifted)
     fused = node(inputs)
     if any(footprint.halo) and recomputation(fused, tiling) > RECOMPUTATION:
         fused = node(tuple(blocks_of(i, tiling_of(image)) for i, image in zip(inputs, images)))

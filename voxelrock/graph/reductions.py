@@ -16,13 +16,12 @@ from voxelrock.geometry import Tiling, VoxelBox
 from voxelrock.graph import progress
 from voxelrock.graph.arrays import lift, tiling_of, value
 from voxelrock.graph.expressions import Expression, Value
-from voxelrock.graph.fresh import fresh
+from voxelrock.graph.fresh import fresh, second_passes
 from voxelrock.graph.identity import fingerprint
 from voxelrock.graph.layers import BlockLayer, Inputs, LazyLayer
+from voxelrock.graph.trees import FAN_IN, below, levels, nodes
 from voxelrock.kernels.backend import Kernel
-from voxelrock.typing import Block, HostArray
-
-FAN_IN = 8
+from voxelrock.typing import Block, HostArray, Triple
 
 Combine = Callable[[list[Any]], Any]
 Finalize = Callable[..., HostArray]
@@ -37,7 +36,8 @@ class Reduction:
     chunk
         A kernel from blocks to a partial result: host arrays, numbers, or lists and mappings of them.
     combine
-        A list of partial results to one. Associative and commutative, so that blocks do not matter.
+        A list of partial results to one. Associative and commutative, so that blocks do not matter; those that it joins are neighbours
+        that fill a box.
     finalize
         The last partial result to an array of the declared shape; gets the keywords named in ``finish``.
     located
@@ -62,7 +62,9 @@ class Reduction:
                 raise ParameterError(f"images of different shapes cannot be combined: {images[0].shape} and {image.shape}")
         pairs = tuple(sorted((k, value(v) if isinstance(v, da.Array) else v) for k, v in parameters.items()))
         lazy = [v for _, v in pairs if isinstance(v, Value)]
-        roots = tuple(fresh(lift(image), lazy) for image in images)
+        lifted = [lift(image) for image in images]
+        lazy += second_passes(lifted)
+        roots = tuple(fresh(expression, lazy) for expression in lifted)
         member = Member(self, roots, pairs, tuple(sorted((finish or {}).items())), tuple(shape), np.dtype(dtype))
         layer = ReductionLayer((member,), tiling_of(images[0]))
         graph = HighLevelGraph.from_collections(member.name(layer.tiling), layer, dependencies=layer.blocks.upstream())
@@ -128,7 +130,7 @@ def finish_member(number: int, members: tuple[Member, ...], partials: list[list[
 
 
 class ReductionLayer(LazyLayer):
-    """One task per block for all its members, a tree of fan-in 8, and one task per member that finishes."""
+    """One task per block for all its members, a tree in which eight neighbours join, and one task per member that finishes."""
 
     def __init__(self, members: tuple[Member, ...], tiling: Tiling) -> None:
         super().__init__()
@@ -141,19 +143,21 @@ class ReductionLayer(LazyLayer):
     def tasks(self) -> Iterator[Task]:
         """Partial results, tree, results."""
         yield from self.blocks.tasks()
-        keys: list[Any] = [(self.part, *index) for index in self.tiling]
-        level = 0
-        while len(keys) > FAN_IN:
-            level += 1
-            joined: list[Any] = []
-            for start in range(0, len(keys), FAN_IN):
-                key = (f"{self.part}-tree", level, start // FAN_IN)
-                yield Task(key, combine_members, self.members, List(*map(TaskRef, keys[start : start + FAN_IN])))
-                joined.append(key)
+        keys: dict[Triple, Any] = {index: (self.part, *index) for index in self.tiling}
+        for level, (counts, above) in enumerate(levels(self.tiling.blocks, least=FAN_IN)):
+            joined: dict[Triple, Any] = {}
+            for index in nodes(above):
+                joined[index] = f"{self.part}-tree", level, *index
+                yield Task(joined[index], combine_members, self.members, List(*(TaskRef(keys[i]) for i in below(index, above, counts))))
             keys = joined
         for number, member in enumerate(self.members):
             last: Any = (member.name(self.tiling), *(0,) * len(member.shape))
-            yield Task(last, finish_member, number, self.members, List(*map(TaskRef, keys)))
+            yield Task(last, finish_member, number, self.members, List(*map(TaskRef, keys.values())))
+
+    @property
+    def small_keys(self) -> set[Any]:
+        """The results: a second pass uses them as they are."""
+        return {(m.name(self.tiling), *(0,) * len(m.shape)) for m in self.members}
 
     @property
     def inputs(self) -> Inputs:
