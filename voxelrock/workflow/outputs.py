@@ -38,7 +38,9 @@ class Figures:
 
     def __getitem__(self, name: str) -> Figure:
         if name not in self._drawn:
-            self._drawn[name] = self.makers[name]()
+            figure = self._drawn[name] = self.makers[name]()
+            figure.draw_without_rendering()
+            figure.set_layout_engine("none")  # laid out once: it is written three times
         return self._drawn[name]
 
     @property
