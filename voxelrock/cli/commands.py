@@ -191,7 +191,7 @@ def recipe_of(said: dict[str, Any]) -> Recipe | None:
 
 def show(found: xr.Dataset) -> None:
     """The numbers, and where the report is."""
-    first = ("porosity", "porosity_low", "porosity_high", "total_porosity", "threshold")
+    first = ("porosity", "porosity_low", "porosity_high", "total_porosity", "effective_porosity", "isolated_porosity", "threshold")
     numbers = {str(k): v for k, v in found.data_vars.items() if v.ndim == 0}
     for name in [*(n for n in first if n in numbers), *(n for n in numbers if n not in first)]:
         click.echo(f"{name.replace('_', ' '):<16} {shown(numbers[name])}")

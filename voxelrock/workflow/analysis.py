@@ -20,7 +20,7 @@ from voxelrock.workflow.outputs import write_outputs
 from voxelrock.workflow.planning import check_space
 from voxelrock.workflow.recipe import Recipe
 from voxelrock.workflow.results import read_results, write_results
-from voxelrock.workflow.stages import Rock, Say, Segmented, find_rock, measure, segment
+from voxelrock.workflow.stages import Rock, Say, Segmented, connectivity_warnings, find_rock, measure, segment
 
 
 def _silent(text: str) -> None:
@@ -134,10 +134,10 @@ def _measured(image: VoxelImage, recipe: Recipe, sample: str, folder: Folder | N
         raise DataError(f"{error} ({rock.words})") from error
     found["porosity"] = found["porosity"].assign_attrs(bulk=f"{found['porosity'].attrs.get('bulk', '')}; {rock.words}")
     results = xr.Dataset({**found, **made.facts})
-    warnings = [*rock.warnings, *made.warnings]
+    warnings = [*rock.warnings, *made.warnings, *connectivity_warnings(found)]
     for text in warnings:
         say(f"WARNING: {text}")
-    return results.assign_attrs(_attributes(sample, rock, made, recipe, clock))
+    return results.assign_attrs(_attributes(sample, rock, made, recipe, clock) | {"warnings": warnings})
 
 
 def _stored(labels: VoxelImage, folder: Folder) -> VoxelImage:
@@ -156,7 +156,6 @@ def _attributes(sample: str, rock: Rock, made: Segmented, recipe: Recipe, clock:
     return {
         "sample": sample,
         "roi": rock.words,
-        "warnings": [*rock.warnings, *made.warnings],
         "steps": recipe.to_json(),
         "timings_s": clock.seconds,
         "peak_memory_bytes": peak_memory(),

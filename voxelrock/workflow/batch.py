@@ -23,7 +23,7 @@ from voxelrock.workflow.results import write_text
 from voxelrock.workflow.stages import Say
 
 COLUMNS = ("sample", "path", "voxel_size", "pore", "outside", "roi", "threshold")
-_TABLE = ("porosity", "porosity_low", "porosity_high", "total_porosity", "threshold", "separability", "bulk_volume", "slice_spread_z")
+_TABLE = ("porosity", "porosity_low", "porosity_high", "total_porosity", "effective_porosity", "threshold", "separability", "bulk_volume", "slice_spread_z")
 
 
 @dataclass(frozen=True)

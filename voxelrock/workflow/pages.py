@@ -28,7 +28,7 @@ _TRUST = (
     "porosity_slope",
     "peaks",
 )
-_FIRST = ("total_porosity", "threshold", "bulk_volume", "bulk_voxels")
+_FIRST = ("total_porosity", "effective_porosity", "isolated_porosity", "threshold", "bulk_volume", "bulk_voxels")
 _CAPTIONS = {"raw": "as scanned", "filtered": "after denoising", "segmented": "phases"}
 
 
@@ -54,7 +54,7 @@ def page_of(results: xr.Dataset, figures: Mapping[str, bytes]) -> str:
     parts.append(Section.pixels("Voxel by voxel", crops).noted("One pixel for each voxel, across z, in the middle of the image."))
     if grey:
         parts += _thresholding(results, figures)
-    parts.append(_phases(results))
+    parts += [_phases(results), _connected(results)]
     words = "Porosity of each slice inside the region; dashed: the whole; band: ± one standard deviation of the slices."
     parts.append(Section.picture("Porosity profiles", figures["profiles"], words).noted(results["profile_z"].attrs.get("definition", "")))
     return write_page(f"{facts['sample']}", [*parts, *_provenance(facts)], subtitle="Porosity and phases of a digital rock", warnings=facts["warnings"])
@@ -115,6 +115,21 @@ def _phases(results: xr.Dataset) -> Section:
     fluids = results["saturation"]
     rows = [(str(label), str(name), f"{value:.6g}") for label, name, value in zip(fluids["fluid"].values, fluids["fluid_name"].values, fluids.values)]
     return table + Section.table("", rows, head=("label", "fluid", "saturation")).noted(fluids.attrs.get("definition", ""))
+
+
+def _connected(results: xr.Dataset) -> Section:
+    """Connected porosity: 6 beside 26 neighbours, as fractions of bulk and of pore volume."""
+    table = results["connected_porosity"]
+    columns = [(n, of) for of in ("bulk", "pore") for n in (6, 26)]
+    rows = []
+    for kind in table["kind"].values:
+        cells = [f"{float(table.sel(kind=kind, connectivity=n, of=of)):.6g}" for n, of in columns]
+        rows.append((str(kind).replace("_", " along "), *cells))
+    head = ("porosity", *(f"{n} neighbours, of {of}" for n, of in columns))
+    notes = table.attrs.get("definition", "").split("; ")
+    return Section.table("Connected porosity", rows, head=head).noted(
+        *notes, "Pores joined through faces (6) are what flow sees; 26 neighbours join edges and corners too."
+    )
 
 
 def _provenance(facts: Mapping[Any, Any]) -> list[Section]:

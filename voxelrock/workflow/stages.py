@@ -15,6 +15,7 @@ from voxelrock.errors import DataError, ParameterError
 from voxelrock.geometry import AXES, Region
 from voxelrock.graph.execution import compute
 from voxelrock.image import Phase, VoxelImage
+from voxelrock.labels import connectivity
 from voxelrock.statistics.counting import value_range
 from voxelrock.workflow.phases import color_of
 from voxelrock.workflow.recipe import Denoise, Name, Recipe, Threshold
@@ -29,6 +30,7 @@ GREY_PHASES = {
 BINS = 1024
 _MANY = 64
 _FEW = 8
+_APART = 0.05
 Say = Callable[[str], None]
 
 
@@ -219,13 +221,14 @@ def measure(labels: VoxelImage) -> dict[str, xr.DataArray]:
     """Numbers and curves of labels, in one reading."""
     roles = {p.role for p in labels.phases.values()}
     wanted: dict[str, Any] = {"porosity": statistics.porosity(labels), "phase_fractions": statistics.phase_fractions(labels)}
+    wanted["connected"] = connectivity(labels)
     if "micro" in roles:
         wanted["total_porosity"] = statistics.porosity(labels, total=True)
     if "fluid" in roles:
         wanted["saturation"] = statistics.saturation(labels)
     wanted |= {f"profile_{axis}": statistics.profile(labels, axis=axis) for axis in "zyx"}
     found: dict[str, xr.DataArray] = compute(wanted, label="measuring")
-    found |= _bulk(labels, found["phase_fractions"])
+    found |= _bulk(labels, found["phase_fractions"]) | _connected(found.pop("connected"))
     if "saturation" in found:
         found["saturation"] = found["saturation"].rename(label="fluid", phase="fluid_name")
     for axis in "zyx":
@@ -233,6 +236,31 @@ def measure(labels: VoxelImage) -> dict[str, xr.DataArray]:
         facts = {"units": "1", "definition": f"standard deviation of the porosities of the slices across {axis}"}
         found[f"slice_spread_{axis}"] = xr.DataArray(float(spread), attrs=facts)
     return found
+
+
+def _connected(found: Any) -> dict[str, xr.DataArray]:
+    """Effective, percolating and isolated porosity: the table, and as numbers what 6 neighbours join, as fractions of the bulk."""
+    kinds = [str(name) for name in found.data_vars if name != "components"]
+    definitions = "; ".join(f"{kind}: {found[kind].attrs['definition']}" for kind in kinds)
+    facts = {"units": "1", "long_name": "connected porosity", "definition": definitions}
+    table = found[kinds].to_dataarray("kind", name="connected_porosity").assign_attrs(facts)
+    numbers = {f"{kind}_porosity": found[kind].sel(connectivity=6, of="bulk", drop=True) for kind in kinds if kind != "total"}
+    words = "with 6 neighbours, as a fraction of the bulk"
+    numbers = {k: v.assign_attrs(definition=f"{v.attrs['definition'].split(', divided')[0]}, {words}") for k, v in numbers.items()}
+    count = xr.DataArray(int(found["components"].sel(connectivity=6)), attrs={"units": "1", "definition": "connected components of the pores, 6 neighbours"})
+    return {"connected_porosity": table, **numbers, "components": count}
+
+
+def connectivity_warnings(found: dict[str, xr.DataArray]) -> list[str]:
+    """Where porosities with 6 and with 26 neighbours differ by more than 5 %, the pores are hardly resolved."""
+    table, warnings = found["connected_porosity"].sel(of="bulk"), []
+    for kind in ("effective", "percolating_z", "percolating_y", "percolating_x"):
+        few, many = (float(table.sel(kind=kind, connectivity=n)) for n in (6, 26))
+        if abs(many - few) > _APART * max(few, many):
+            warnings.append(
+                f"the {kind.replace('_', ' along ')} porosity is {few:.4f} with 6 neighbours and {many:.4f} with 26: throats of about a voxel decide it"
+            )
+    return warnings
 
 
 def _bulk(labels: VoxelImage, shares: xr.DataArray) -> dict[str, xr.DataArray]:
