@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
@@ -59,7 +60,7 @@ class Threshold:
         if (self.method == "threshold") != (self.value is not None):
             raise ParameterError("method='threshold' and a value for the threshold go together")
         if self.value is not None and not _is_number(self.value):
-            raise ParameterError(f"a threshold is a number; got {self.value!r}")
+            raise ParameterError(f"a threshold is a finite number; got {self.value!r}")
         if self.phase not in ("dark", "bright"):
             raise ParameterError(f"phase is 'dark' or 'bright'; got {self.phase!r}")
 
@@ -82,7 +83,7 @@ _STEPS: dict[str, type[Any]] = {kind.name: kind for kind in (Restrict, Denoise, 
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and value == value
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 @dataclass(frozen=True)
