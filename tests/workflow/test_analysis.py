@@ -1,4 +1,5 @@
 import json
+import os
 import tomllib
 
 import numpy as np
@@ -289,3 +290,44 @@ def test_damaged_results_say_what_to_do(tmp_path):
     (tmp_path / "results.json").write_text("{")
     with pytest.raises(vr.errors.FormatError, match=r"results\.json is damaged.*delete it"):
         analyze(image, out=tmp_path)
+
+
+def test_a_mask_that_knows_where_it_holds_data_is_measured_there(tmp_path):
+    grey = vr.from_array(scan())
+    region = vr.Cylinder.inscribed(grey.grid, axis="z", margin=2)
+    pores = vr.segmentation.otsu(grey, where=region, phase="dark")
+    found = analyze(pores, out=tmp_path / "out")
+    assert float(found["porosity"]) == float(vr.statistics.porosity(pores))
+    assert int(found["bulk_voxels"]) == int(pores.valid.compute().sum())
+    assert vr.viz.look(pores).nature.kind == "segmented"
+    assert float(analyze(pores, recipe=Recipe.of(roi="none", phases={1: vr.Phase("pore", "pore")}))["porosity"]) == float(found["porosity"])
+
+
+def test_nan_in_a_mask_file_is_not_used(tmp_path):
+    mask = np.full((30, 28, 26), np.nan, "f4")
+    mask[:10] = 1
+    np.save(tmp_path / "mask.npy", mask)
+    assert int(analyze(vr.from_array(scan()), recipe=Recipe.of(roi=str(tmp_path / "mask.npy")))["bulk_voxels"]) == 10 * 28 * 26
+
+
+def test_other_bytes_of_the_same_age_are_noticed(tmp_path):
+    path = tmp_path / "scan.npy"
+    np.save(path, scan())
+    analyze(vr.open(path), out=tmp_path / "out", source=path)
+    before = path.stat()
+    np.save(path, scan()[::-1].copy())
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    with pytest.raises(ExistsError, match="of other bytes"):
+        analyze(vr.open(path), out=tmp_path / "out", source=path)
+
+
+def test_a_mask_whose_name_has_a_colon_is_watched(tmp_path):
+    mask = np.ones((30, 28, 26), "u1")
+    path = tmp_path / "a:mask.npy"
+    np.save(path, mask)
+    recipe = Recipe.of(roi=str(path))
+    analyze(vr.from_array(scan()), out=tmp_path / "out", recipe=recipe)
+    mask[:10] = 0
+    np.save(path, mask)
+    with pytest.raises(ExistsError):
+        analyze(vr.from_array(scan()), out=tmp_path / "out", recipe=recipe)

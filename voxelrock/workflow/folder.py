@@ -96,8 +96,16 @@ class Folder:
         except FormatError as error:
             raise ExistsError(f"{self.path} holds an analysis whose recipe cannot be read ({error}); {hint}") from None
         if said.get("run") == identity:
+            _same_bytes(self.path, said, input_facts, hint)
             return
         raise ExistsError(f"{self.path} holds another analysis: {_difference(said, recipe, input_facts)}; {hint}")
+
+
+def _same_bytes(path: Path, said: Json, input_facts: Json, hint: str) -> None:
+    """Raise where the bytes of the input are not those that were analysed, though its size and time of change are."""
+    before, now = (facts.get("sha256", "skipped") for facts in (said.get("input", {}), input_facts))
+    if "skipped" not in (before, now) and before != now:
+        raise ExistsError(f"{path} holds an analysis of other bytes: the input has changed, though its time of change has not; {hint}")
 
 
 def _difference(said: Json, recipe: Recipe, input_facts: Json) -> str:

@@ -85,6 +85,8 @@ def _named_region(image: VoxelImage, recipe: Recipe, outside: list[int]) -> Rock
             raise DataError(f"the region of interest {recipe.roi} holds no rock: the mask is zero everywhere")
         return Rock(image, region, f"the region of interest is {recipe.roi}")
     axis = parse_axis(recipe.roi)
+    if kind == "auto" and image.dtype.kind == "b" and image.nodata is not None:
+        return Rock(image, None, "the rock is where the mask holds data")
     if min(n for name, n in zip(AXES, image.shape) if name != axis) < LEAST:
         return Rock(image, None, "the whole image counts as rock: it is too small to look for a plug in it")
     found = artefacts.outline(image, axis=axis, margin=_margin(recipe))
