@@ -8,8 +8,9 @@ import scipy.ndimage as ndi
 from skimage.filters import threshold_otsu
 
 import voxelrock as vr
-from voxelrock.errors import DataError, ExistsError, ParameterError, StorageError
+from voxelrock.errors import DataError, ExistsError, ParameterError, StorageError, UnfinishedError
 from voxelrock.workflow import Recipe, analyze, parse_region
+from voxelrock.workflow.folder import Folder
 
 
 def scan(shape=(30, 28, 26)):
@@ -331,3 +332,28 @@ def test_a_mask_whose_name_has_a_colon_is_watched(tmp_path):
     np.save(path, mask)
     with pytest.raises(ExistsError):
         analyze(vr.from_array(scan()), out=tmp_path / "out", recipe=recipe)
+
+
+@pytest.mark.parametrize("value", [0, np.nan])
+def test_a_recipe_remembers_what_stands_for_no_data(tmp_path, value):
+    grey = scan().astype("f4") if np.isnan(value) else scan()
+    grey[4:9, 4:9, 4:9] = value
+    image = vr.from_array(grey)
+    first = analyze(image.assign(nodata=value), out=tmp_path / "out", recipe=Recipe.of(roi="none"))
+    recipe = Recipe.read(tmp_path / "out" / "recipe.toml")
+    again = analyze(image, recipe=recipe)
+    assert int(again["bulk_voxels"]) == int(first["bulk_voxels"]) < grey.size
+    assert float(again["porosity"]) == float(first["porosity"])
+    assert int(analyze(vr.from_array(scan()).assign(nodata=65535), recipe=recipe)["bulk_voxels"]) > int(first["bulk_voxels"])  # its own one counts
+    analyze(image.assign(nodata=value), out=tmp_path / "out", recipe=recipe)  # the same run
+
+
+def test_two_runs_keep_off_one_folder(tmp_path):
+    folder = Folder(tmp_path / "out")
+    image = vr.from_array(scan())
+    with folder.held():
+        for overwrite in (False, True):
+            with pytest.raises(UnfinishedError, match="another run is at work in"):
+                analyze(image, out=folder.path, recipe=Recipe.of(threshold=20000), overwrite=overwrite)
+        assert not list(folder.path.iterdir())
+    analyze(image, out=folder.path)
