@@ -357,3 +357,13 @@ def test_two_runs_keep_off_one_folder(tmp_path):
                 analyze(image, out=folder.path, recipe=Recipe.of(threshold=20000), overwrite=overwrite)
         assert not list(folder.path.iterdir())
     analyze(image, out=folder.path)
+
+
+def test_the_region_that_was_found_can_be_repeated(tmp_path):
+    rock = vr.generators.plug(vr.generators.sandstone(shape=64, spacing="4 um", seed=1), radius="100 um")
+    image = vr.generators.ct_scan(rock, seed=1)
+    found = analyze(image)
+    text = found.attrs["roi"].rpartition("(")[2].rstrip(")")
+    assert text.startswith("cylinder:")
+    assert int(analyze(image, recipe=Recipe.of(roi=text))["bulk_voxels"]) == int(found["bulk_voxels"]) < image.size
+    assert "before denoising" in found["grey_mean"].attrs["definition"]

@@ -93,7 +93,8 @@ def _named_region(image: VoxelImage, recipe: Recipe, outside: list[int]) -> Rock
     if found.padding is not None and math.isnan(found.padding) and image.nodata is None:
         image = image.assign(nodata=math.nan)
     if kind == "auto":
-        return Rock(image, found.region, found.describe())
+        used = "" if found.region is None else f" ({found.to_text()})"
+        return Rock(image, found.region, found.describe() + used)
     warnings = () if found.region is None else (f"the whole image counts as rock (roi none), though it has surroundings: {found.describe()}",)
     return Rock(image, None, "the whole image counts as rock", warnings)
 
@@ -147,6 +148,8 @@ def _thresholded(rock: Rock, recipe: Recipe, step: Threshold, say: Say) -> Segme
     elif step.method == "minimum_error":
         wanted["threshold"] = segmentation.minimum_error_threshold(quiet, where=where, bins=BINS)
     facts = dict(compute(wanted, label="threshold"))
+    for name in (k for k in facts if k.startswith("grey_")):
+        facts[name] = facts[name].assign_attrs(definition=f"{facts[name].attrs.get('definition', '')}; of the grey values inside the region, before denoising")
     if step.value is not None:
         facts["threshold"] = xr.DataArray(float(step.value), attrs={"units": "1", "definition": "given by the user; the dark class is value <= threshold"})
     limit = float(facts["threshold"])
