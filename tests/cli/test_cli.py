@@ -84,6 +84,24 @@ def test_samples_from_the_command_line(run, scan, tmp_path):
     assert "peak memory" in run("analyze", "--samples", tmp_path / "one.csv", "--dry-run")
 
 
+def test_a_region_for_all_samples(run, scan, tmp_path):
+    (tmp_path / "samples.csv").write_text("sample,path,pore\nA,scan.tif,60\n")
+    part = (tifffile.imread(scan)[:5] == 60).mean()
+    out = run("analyze", "--samples", tmp_path / "samples.csv", "--roi", "box:z=0..4")
+    assert f"A                porosity {part:.6g}\n" in out
+
+
+def test_a_folder_given_as_a_dot(run, scan, tmp_path, monkeypatch):
+    (tmp_path / "slices").mkdir()
+    for n, plane in enumerate(tifffile.imread(scan)):
+        tifffile.imwrite(tmp_path / "slices" / f"{n:02}.tif", plane)
+    monkeypatch.chdir(tmp_path / "slices")
+    run("look", ".")
+    run("analyze", ".", "--denoise", "none")
+    assert (tmp_path / "slices-look.png").exists()
+    assert (tmp_path / "slices-analysis" / "report.html").exists()
+
+
 def test_nodata_from_the_command_line(run, scan, tmp_path):
     out = run("analyze", scan, "--nodata", "60", "--threshold", "100", "--denoise", "none", "--out", tmp_path / "out")
     assert "porosity         0\n" in out

@@ -1,4 +1,5 @@
 import json
+import os
 import tomllib
 
 import numpy as np
@@ -7,8 +8,9 @@ import scipy.ndimage as ndi
 from skimage.filters import threshold_otsu
 
 import voxelrock as vr
-from voxelrock.errors import DataError, ExistsError, ParameterError, StorageError
+from voxelrock.errors import DataError, ExistsError, ParameterError, StorageError, UnfinishedError
 from voxelrock.workflow import Recipe, analyze, parse_region
+from voxelrock.workflow.folder import Folder
 
 
 def scan(shape=(30, 28, 26)):
@@ -289,3 +291,79 @@ def test_damaged_results_say_what_to_do(tmp_path):
     (tmp_path / "results.json").write_text("{")
     with pytest.raises(vr.errors.FormatError, match=r"results\.json is damaged.*delete it"):
         analyze(image, out=tmp_path)
+
+
+def test_a_mask_that_knows_where_it_holds_data_is_measured_there(tmp_path):
+    grey = vr.from_array(scan())
+    region = vr.Cylinder.inscribed(grey.grid, axis="z", margin=2)
+    pores = vr.segmentation.otsu(grey, where=region, phase="dark")
+    found = analyze(pores, out=tmp_path / "out")
+    assert float(found["porosity"]) == float(vr.statistics.porosity(pores))
+    assert int(found["bulk_voxels"]) == int(pores.valid.compute().sum())
+    assert vr.viz.look(pores).nature.kind == "segmented"
+    assert float(analyze(pores, recipe=Recipe.of(roi="none", phases={1: vr.Phase("pore", "pore")}))["porosity"]) == float(found["porosity"])
+
+
+def test_nan_in_a_mask_file_is_not_used(tmp_path):
+    mask = np.full((30, 28, 26), np.nan, "f4")
+    mask[:10] = 1
+    np.save(tmp_path / "mask.npy", mask)
+    assert int(analyze(vr.from_array(scan()), recipe=Recipe.of(roi=str(tmp_path / "mask.npy")))["bulk_voxels"]) == 10 * 28 * 26
+
+
+def test_other_bytes_of_the_same_age_are_noticed(tmp_path):
+    path = tmp_path / "scan.npy"
+    np.save(path, scan())
+    analyze(vr.open(path), out=tmp_path / "out", source=path)
+    before = path.stat()
+    np.save(path, scan()[::-1].copy())
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    with pytest.raises(ExistsError, match="of other bytes"):
+        analyze(vr.open(path), out=tmp_path / "out", source=path)
+
+
+def test_a_mask_whose_name_has_a_colon_is_watched(tmp_path):
+    mask = np.ones((30, 28, 26), "u1")
+    path = tmp_path / "a:mask.npy"
+    np.save(path, mask)
+    recipe = Recipe.of(roi=str(path))
+    analyze(vr.from_array(scan()), out=tmp_path / "out", recipe=recipe)
+    mask[:10] = 0
+    np.save(path, mask)
+    with pytest.raises(ExistsError):
+        analyze(vr.from_array(scan()), out=tmp_path / "out", recipe=recipe)
+
+
+@pytest.mark.parametrize("value", [0, np.nan])
+def test_a_recipe_remembers_what_stands_for_no_data(tmp_path, value):
+    grey = scan().astype("f4") if np.isnan(value) else scan()
+    grey[4:9, 4:9, 4:9] = value
+    image = vr.from_array(grey)
+    first = analyze(image.assign(nodata=value), out=tmp_path / "out", recipe=Recipe.of(roi="none"))
+    recipe = Recipe.read(tmp_path / "out" / "recipe.toml")
+    again = analyze(image, recipe=recipe)
+    assert int(again["bulk_voxels"]) == int(first["bulk_voxels"]) < grey.size
+    assert float(again["porosity"]) == float(first["porosity"])
+    assert int(analyze(vr.from_array(scan()).assign(nodata=65535), recipe=recipe)["bulk_voxels"]) > int(first["bulk_voxels"])  # its own one counts
+    analyze(image.assign(nodata=value), out=tmp_path / "out", recipe=recipe)  # the same run
+
+
+def test_two_runs_keep_off_one_folder(tmp_path):
+    folder = Folder(tmp_path / "out")
+    image = vr.from_array(scan())
+    with folder.held():
+        for overwrite in (False, True):
+            with pytest.raises(UnfinishedError, match="another run is at work in"):
+                analyze(image, out=folder.path, recipe=Recipe.of(threshold=20000), overwrite=overwrite)
+        assert not list(folder.path.iterdir())
+    analyze(image, out=folder.path)
+
+
+def test_the_region_that_was_found_can_be_repeated(tmp_path):
+    rock = vr.generators.plug(vr.generators.sandstone(shape=64, spacing="4 um", seed=1), radius="100 um")
+    image = vr.generators.ct_scan(rock, seed=1)
+    found = analyze(image)
+    text = found.attrs["roi"].rpartition("(")[2].rstrip(")")
+    assert text.startswith("cylinder:")
+    assert int(analyze(image, recipe=Recipe.of(roi=text))["bulk_voxels"]) == int(found["bulk_voxels"]) < image.size
+    assert "before denoising" in found["grey_mean"].attrs["definition"]

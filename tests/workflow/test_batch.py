@@ -7,6 +7,7 @@ import sys
 import time
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.ndimage as ndi
 
@@ -90,3 +91,35 @@ def test_one_file_under_two_names_or_names_in_two_cases(campaign):
     (campaign / "twice.csv").write_text("sample,path\nA,S1.tif\nA,S2.tif\n")
     with pytest.raises(FormatError, match="two samples of the name 'A'"):
         analyze_samples(campaign / "twice.csv", out=campaign / "out")
+
+
+def test_volumes_of_one_table_have_one_unit(campaign):
+    (campaign / "units.csv").write_text('sample,path,voxel_size,pore\nA,S1.tif,,0\nB,S2.tif,8um,0\nC,S3.tif,0.008mm,0\nD,S5.tif,"8um,0.004mm,2um",0\n')
+    found = analyze_samples(campaign / "units.csv", out=campaign / "units")
+    size = rock(1).size
+    assert found["bulk_volume"].attrs["units"] == "um³"
+    assert np.isnan(found["bulk_volume"].values[0])  # of unknown scale
+    assert found["bulk_volume"].values[1:] == pytest.approx([size * 512, size * 512, size * 64])
+    assert found["bulk_voxels"].values.tolist() == [size] * 4
+
+
+def test_labels_of_a_row_leave_the_other_phases(campaign):
+    labels = rock(1)
+    labels[:4], labels[4:8] = 2, 3
+    vr.save(vr.from_array(labels), campaign / "four.npy")
+    (campaign / "micro.csv").write_text("sample,path,pore,outside\nA,four.npy,0,3\nB,four.npy,2,\n")
+    phases = {1: vr.Phase("clay", "micro", porosity=0.25), 3: vr.Phase("more clay", "micro", porosity=0.5), 0: vr.Phase("pore", "pore")}
+    found = analyze_samples(campaign / "micro.csv", out=campaign / "micro", recipe=Recipe.of(roi="none", phases=phases))
+    assert found["status"].values.tolist() == ["failed", "done"]
+    assert "label 3 has two roles: micro in the common recipe and outside" in str(found["error"].values[0])
+    truth = ((labels == 2).sum() + 0.25 * (labels == 1).sum() + 0.5 * (labels == 3).sum()) / labels.size
+    assert float(found["total_porosity"][1]) == pytest.approx(truth, abs=1e-14)
+
+
+def test_names_with_a_hash_are_read_back(campaign):
+    (campaign / "hash.csv").write_text("sample,path,pore\nA#1,S1.tif,0\nB,lost#2.tif,0\n")
+    analyze_samples(campaign / "hash.csv", out=campaign / "hash")
+    table = pd.read_csv(campaign / "hash" / "summary.csv", comment="#")
+    assert table["sample"].tolist() == ["A#1", "B"]
+    assert "lost#2.tif does not exist" in table["error"][1]
+    assert table["porosity"][0] == (rock(1) == 0).mean()

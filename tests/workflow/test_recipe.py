@@ -83,6 +83,7 @@ def test_a_recipe_that_is_not_there():
         {"phase": "grey"},
         {"radius_vx": -1},
         {"threshold": "a"},
+        {"threshold": float("inf")},
     ],
 )
 def test_bad_recipes(bad):
@@ -146,6 +147,8 @@ def test_tables_of_phases_that_cannot_be_read(tmp_path, text, message):
         ("sample,path\n../A,a.tif", "has no slash"),
         ("sample,path,threshold\nA,a.tif,high", "line 2: a threshold is a number; got 'high'"),
         ("sample,path,pore\nA,a.tif,x", "line 2: pore takes labels"),
+        ("sample,path,pore,threshold\nA,a.tif,0,9", "line 2: a threshold is for grey scans"),
+        ("sample,path\nSummary.csv,a.tif", "the name of a file beside"),
         ("sample,path\nA,a.tif,8um", "line 2: 3 cells for 2 columns"),
         ("sample,path\n", "names no sample"),
     ],
@@ -158,12 +161,14 @@ def test_samples_that_cannot_be_read(tmp_path, text, message):
 
 def test_cells_of_samples(tmp_path):
     (tmp_path / "samples.csv").write_text(
-        'sample,path,voxel_size,pore,outside,roi,threshold\nA,x/a.tif,8um,"1,3",0,none,\nB,b.tif,,1 3,,"box:z=0..4,y=0..4",22.5\n'
+        'sample,path,voxel_size,pore,outside,roi,threshold\nA,x/a.tif,8um,"1,3",0,none,\nB,b.tif,,1 3,,m.tif,\nC,c.tif,,,,"box:z=0..4,y=0..4",22.5\n'
     )
-    first, second = read_samples(tmp_path / "samples.csv")
+    (tmp_path / "m.tif").touch()
+    first, second, third = read_samples(tmp_path / "samples.csv")
     assert first.path == tmp_path / "x/a.tif"
     assert (first.pore, first.outside, second.pore) == ((1, 3), (0,), (1, 3))
-    assert (second.roi, second.threshold) == ("box:z=0..4,y=0..4", 22.5)
+    assert second.roi == str(tmp_path / "m.tif")
+    assert (third.roi, third.threshold) == ("box:z=0..4,y=0..4", 22.5)
 
 
 @pytest.mark.parametrize(

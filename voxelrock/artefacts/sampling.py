@@ -95,6 +95,9 @@ def sampled(image: VoxelImage, axis: str, positions: Sequence[int] | None = None
     number = axis_number(axis)
     if image.size == 0:
         raise ParameterError(f"there is nothing to look at: the image has no voxels ({image.grid})")
+    labels = image.dtype.kind == "b" or bool(image.phases)
+    if image.dtype.kind == "b" and image.nodata is not None:
+        image = image.astype("u1")  # with a value for no data, as slices have no masks
     length = image.shape[number]
     if positions is None:
         positions = np.unique(np.linspace(0, length - 1, MANY if image.nbytes <= SMALL else FEW).round().astype(int)).tolist()
@@ -102,7 +105,6 @@ def sampled(image: VoxelImage, axis: str, positions: Sequence[int] | None = None
     step = -(-image.shape[a] // ACROSS), -(-image.shape[b] // ACROSS)
     whole = ((0, image.shape[a]), (0, image.shape[b]))
     slices = windows(image, number, [(p, *whole) for p in positions], step)
-    labels = image.dtype.kind == "b" or bool(image.phases)
     return Sample(image.grid, number, tuple(positions), step, np.stack(slices), image.nodata, labels)
 
 

@@ -27,7 +27,7 @@ from voxelrock.storage.opening import is_store
 from voxelrock.viz import look as look_at
 from voxelrock.workflow import Recipe, analyze_samples, plan
 from voxelrock.workflow import analyze as run_analysis
-from voxelrock.workflow.batch import read_samples
+from voxelrock.workflow.batch import parse_voxel_size, read_samples
 from voxelrock.workflow.phases import parse_labels, parse_micro, phases_from
 from voxelrock.workflow.regions import HELP as ROI_HELP
 
@@ -58,7 +58,7 @@ def opened(path: str, voxel_size: str | None, shape_xyz: str | None, shape_zyx: 
         said["shape"] = ZYX(z=z, y=y, x=x)
     if shape_zyx is not None:
         said["shape"] = ZYX(*_lengths(shape_zyx))
-    image = open_image(path, spacing=_spacing(voxel_size), **said)
+    image = open_image(path, spacing=parse_voxel_size(voxel_size), **said)
     for note in (n for h in image.history for n in h["parameters"].get("notes", ())):
         click.echo(f"note: {note}", err=True)
     return image
@@ -71,13 +71,10 @@ def _lengths(text: str) -> list[int]:
     return [int(p) for p in parts]
 
 
-def _spacing(text: str | None) -> Any:
-    if text is None:
-        return None
-    parts = text.split(",")
-    if len(parts) not in (1, 3):
-        raise ParameterError(f"--voxel-size is one length, or three along z,y,x; got {text!r}")
-    return text if len(parts) == 1 else ZYX(*parts)
+def _beside(path: str, ending: str) -> Path:
+    """A name beside a file or folder; that of the folder that one is in, where it is given as a dot."""
+    place = Path(path) if Path(path).name not in ("", "..") else Path(path).resolve()
+    return place.with_name(place.stem + ending)
 
 
 def say(text: str) -> None:
@@ -94,7 +91,7 @@ _STEP_OPTIONS: list[Callable[..., Any]] = [
     click.option("--denoise", type=click.Choice(["median", "gaussian", "none"]), help="How a grey scan is denoised. Default: median."),
     click.option("--radius", type=float, help="Reach of the median, or sigma of the Gaussian, in voxels. Default: 1."),
     click.option("--method", type=click.Choice(["otsu", "minimum-error"]), help="How the threshold is found. Default: otsu."),
-    click.option("--threshold", type=float, help="Grey value at or below which a voxel is pore, instead of a method."),
+    click.option("--threshold", type=float, help="Grey value at or below which a voxel is pore (above which, with --phase bright), instead of a method."),
     click.option("--phase", type=click.Choice(["dark", "bright"]), help="Which class of a grey scan is pore. Default: dark."),
     click.option("--recipe", metavar="FILE", help="Repeat the steps of a recipe.toml; takes the place of the options above."),
 ]
@@ -133,7 +130,7 @@ def analyze(path: str | None, samples: str | None, out: Path | None, overwrite: 
         return image if nodata is None else image.assign(nodata=nodata)
 
     if samples is not None:
-        _campaign(samples, out, recipe, overwrite, dry_run, open_one)
+        _campaign(samples, (out, overwrite, dry_run), recipe, said["roi"] or "", open_one)
         return
     assert path is not None
     image = open_one(path, "")
@@ -142,21 +139,22 @@ def analyze(path: str | None, samples: str | None, out: Path | None, overwrite: 
         for line in plan(image, recipe=steps).lines():
             click.echo(line)
         return
-    folder = out or Path(path.rstrip("/")).with_name(Path(path.rstrip("/")).stem + "-analysis")
+    folder = out or _beside(path, "-analysis")
     show(run_analysis(image, out=folder, recipe=steps, source=path, overwrite=overwrite, say=say))
 
 
-def _campaign(samples: str, out: Path | None, recipe: Recipe | None, overwrite: bool, dry_run: bool, open_one: Callable[[Any, str], VoxelImage]) -> None:
+def _campaign(samples: str, how: tuple[Path | None, bool, bool], recipe: Recipe | None, roi: str, open_one: Callable[[Any, str], VoxelImage]) -> None:
     """Every sample of a file; exit code 1 where some failed."""
+    out, overwrite, dry_run = how
     if dry_run:
         for sample in read_samples(samples):
             image = open_one(sample.path, sample.voxel_size)
             click.echo(f"{sample.name}:")
-            for line in plan(image, recipe=sample.recipe(recipe, image)).lines():
+            for line in plan(image, recipe=sample.recipe(recipe, image, roi=roi)).lines():
                 click.echo(f"  {line}")
         return
     folder = out or Path(samples).with_name(Path(samples).stem + "-analysis")
-    found = analyze_samples(samples, out=folder, recipe=recipe, overwrite=overwrite, say=say, open_sample=open_one)
+    found = analyze_samples(samples, out=folder, recipe=recipe, overwrite=overwrite, say=say, open_sample=open_one, roi=roi)
     failed = [str(name) for name, status in zip(found["sample"].values, found["status"].values) if status == "failed"]
     for i, name in enumerate(found["sample"].values):
         porosity = float(found["porosity"][i]) if "porosity" in found else math.nan
@@ -219,7 +217,7 @@ def look(path: str, out: Path | None, axis: str, overwrite: bool, **options: Any
             raise
         _show_shapes(place, options["dtype"])
         return
-    target = out or Path(path.rstrip("/")).with_name(Path(path.rstrip("/")).stem + "-look.png")
+    target = out or _beside(path, "-look.png")
     if target.exists() and not overwrite:
         raise ExistsError(f"{target} exists; pass --overwrite or another --out")
     _show_facts(image)

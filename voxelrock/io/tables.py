@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -80,7 +81,7 @@ def _columns(table: xr.Dataset) -> str:
     comment = ", ".join(name + _unit(attributes) for name, attributes in named)
     told = [f"{name}: {words}" for name, attributes in named if (words := _definition(attributes))]
     own = _definition(table.attrs)
-    return _comment([comment, *([own] if own else []), *told]) + frame.to_csv(index=False, lineterminator="\n")
+    return _comment([comment, *([own] if own else []), *told]) + _csv(frame)
 
 
 def _numbers(numbers: Mapping[str, Any]) -> str:
@@ -96,7 +97,14 @@ def _numbers(numbers: Mapping[str, Any]) -> str:
         coords={"name": list(rows)},
     ).to_dataframe()
     told = [f"{name}: {words}" for name, value in rows.items() if (words := _definition(value.attrs))]
-    return _comment(["name, value, unit", *told]) + frame.reset_index().to_csv(index=False, lineterminator="\n")
+    return _comment(["name, value, unit", *told]) + _csv(frame.reset_index())
+
+
+def _csv(frame: Any) -> str:
+    """Rows as text; where a text holds a #, which readers of comments would cut the line at, all texts are in quotes."""
+    marked = any("#" in str(cell) for name in frame.columns if frame[name].dtype.kind not in "biufc" for cell in frame[name])
+    text: str = frame.to_csv(index=False, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC if marked else csv.QUOTE_MINIMAL)
+    return text
 
 
 def _unit(attributes: Mapping[Any, Any]) -> str:

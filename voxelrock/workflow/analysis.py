@@ -80,6 +80,8 @@ def analyze(image: VoxelImage, /, *, out: str | Path | None = None, recipe: Reci
         The image is constant, or has NaN in the region of interest; the region holds no rock; labels that the image does not have.
     ParameterError
         A region that cannot be read or lies outside the image.
+    UnfinishedError
+        Another run is at work in the folder.
     StorageError
         Too little room for the results or for scratch.
 
@@ -94,21 +96,22 @@ def analyze(image: VoxelImage, /, *, out: str | Path | None = None, recipe: Reci
     >>> float(analyze(rock, recipe=Recipe.of(roi="none"))["porosity"])
     0.5
     """
-    steps = recipe or Recipe.suited(image)
+    image, steps = (recipe or Recipe.suited(image)).declared(image)
     name = sample or (Path(source).name if source is not None else "an image")
     if out is None:
         return _measured(image, steps, name, None, say)
     folder = Folder(Path(out).absolute())
     facts = describe(image, source)
     check_space(image, folder.path)
-    going_on = folder.claim(run_identity(image, steps), steps, facts, versions(), overwrite=overwrite)
-    if going_on and folder.results.exists() and folder.segmented.exists():
-        results = read_results(folder.results)
-    else:
-        results = _measured(image, steps, name, folder, say).assign_attrs(input=facts)
-        write_results(folder.results, results)
-    results = results.assign_attrs(folder=str(folder.path))
-    write_outputs(folder, image, results, say)
+    with folder.held():
+        going_on = folder.claim(run_identity(image, steps), steps, facts, versions(), overwrite=overwrite)
+        if going_on and folder.results.exists() and folder.segmented.exists():
+            results = read_results(folder.results)
+        else:
+            results = _measured(image, steps, name, folder, say).assign_attrs(input=facts)
+            write_results(folder.results, results)
+        results = results.assign_attrs(folder=str(folder.path))
+        write_outputs(folder, image, results, say)
     return results
 
 

@@ -11,17 +11,20 @@ import numpy as np
 import xarray as xr
 
 from voxelrock.errors import FormatError, ParameterError
-from voxelrock.image import VoxelImage
+from voxelrock.geometry import ZYX
+from voxelrock.geometry.units import VOXEL, conversion
+from voxelrock.image import Phase, VoxelImage
 from voxelrock.io.opening import open as open_image
 from voxelrock.io.tables import save_table
 from voxelrock.report import Section, figure_png, shown, write_page
 from voxelrock.viz import plot_samples
 from voxelrock.workflow.analysis import analyze
 from voxelrock.workflow.phases import parse_labels, phases_from, read_rows
-from voxelrock.workflow.recipe import Recipe
+from voxelrock.workflow.recipe import Name, Recipe
 from voxelrock.workflow.results import write_text
 from voxelrock.workflow.stages import Say
 
+_OURS = ("summary.csv", "summary.html")
 COLUMNS = ("sample", "path", "voxel_size", "pore", "outside", "roi", "threshold")
 _TABLE = ("porosity", "porosity_low", "porosity_high", "total_porosity", "effective_porosity", "threshold", "separability", "bulk_volume", "slice_spread_z")
 
@@ -38,17 +41,29 @@ class Sample:
     roi: str = ""
     threshold: float | None = None
 
-    def recipe(self, common: Recipe | None, image: VoxelImage) -> Recipe:
-        """The steps for this sample."""
+    def recipe(self, common: Recipe | None, image: VoxelImage, *, roi: str = "") -> Recipe:
+        """The steps for this sample; ``roi`` is that of samples that name none."""
         steps = common or Recipe.suited(image)
-        phases = phases_from(pore=self.pore, outside=self.outside) if self.pore or self.outside else None
-        return steps.changed(roi=self.roi or None, threshold=self.threshold, phases=phases)
+        phases = self._phases(common) if self.pore or self.outside else None
+        return steps.changed(roi=self.roi or roi or None, threshold=self.threshold, phases=phases)
+
+    def _phases(self, common: Recipe | None) -> dict[int, Phase]:
+        """The phases of this sample: its pores and outside in place of the common ones, all else as in the common recipe."""
+        own = phases_from(pore=self.pore, outside=self.outside)
+        if common is None or not isinstance(common.last, Name):
+            return own
+        replaced = {phase.role for phase in own.values()}
+        kept = {label: phase for label, phase in common.last.phases if phase.role not in replaced}
+        for label, phase in kept.items():
+            if label in own and phase.role != "solid":
+                raise ParameterError(f"label {label} has two roles: {phase.role} in the common recipe and {own[label].role} in the samples file")
+        return kept | own
 
 
 def read_samples(path: str | Path) -> list[Sample]:
     """The samples of a CSV file with the columns sample, path, voxel_size, pore, outside, roi, threshold; only the first two are needed.
 
-    Paths are relative to the file. Labels are separated by spaces or semicolons, or by commas inside quotes.
+    Paths, those of masks among them, are relative to the file. Labels are separated by spaces or semicolons, or by commas inside quotes.
 
     Raises
     ------
@@ -64,6 +79,8 @@ def read_samples(path: str | Path) -> list[Sample]:
             raise FormatError(f"{at}: a sample needs a name and a path")
         if "/" in name or "\\" in name or name.startswith("."):
             raise FormatError(f"{at}: the name of a sample names its folder, so it has no slash and no leading dot; got {name!r}")
+        if name.lower() in _OURS:
+            raise FormatError(f"{at}: {name} is the name of a file beside the samples' folders; name the sample otherwise")
         if name.lower() in (s.name.lower() for s in found):
             raise FormatError(f"{at}: there are two samples of the name {name!r}")
         try:
@@ -74,18 +91,36 @@ def read_samples(path: str | Path) -> list[Sample]:
             key: parse_labels(",".join(row[key].replace(";", " ").replace(",", " ").split()), option=f"{at}: {key}") if row[key] else ()
             for key in ("pore", "outside")
         }
-        found.append(Sample(name, place.parent / row["path"], row["voxel_size"], labels["pore"], labels["outside"], row["roi"], threshold))
+        if threshold is not None and (labels["pore"] or labels["outside"]):
+            raise ParameterError(f"{at}: a threshold is for grey scans, and pore or outside says that the image is segmented; leave one of them empty")
+        mask = place.parent / row["roi"]
+        roi = str(mask) if row["roi"] and mask.is_file() else row["roi"]
+        found.append(Sample(name, place.parent / row["path"], row["voxel_size"], labels["pore"], labels["outside"], roi, threshold))
     if not found:
         raise FormatError(f"{place.name} names no sample")
     return found
 
 
+def parse_voxel_size(text: str | None) -> Any:
+    """One length, or three along z, y, x separated by commas, as what :func:`voxelrock.open` takes for ``spacing``; None for no text.
+
+    Raises
+    ------
+    ParameterError
+        Another number of lengths.
+    """
+    parts = text.split(",") if text else []
+    if len(parts) not in (0, 1, 3):
+        raise ParameterError(f"a voxel size is one length, or three along z,y,x; got {text!r}")
+    return ZYX(*parts) if len(parts) == 3 else text or None
+
+
 def _open(path: Path, voxel_size: str) -> VoxelImage:
-    return open_image(path, spacing=voxel_size or None)
+    return open_image(path, spacing=parse_voxel_size(voxel_size))
 
 
 def analyze_samples(path: str | Path, /, *, out: str | Path, recipe: Recipe | None = None, overwrite: bool = False, say: Say = lambda text: None,
-                    open_sample: Callable[[Path, str], VoxelImage] = _open) -> xr.Dataset:  # fmt: skip
+                    open_sample: Callable[[Path, str], VoxelImage] = _open, roi: str = "") -> xr.Dataset:  # fmt: skip
     """Analyse every sample of a file, each into a folder of its own; computes.
 
     A sample that fails is reported and the rest go on. Called again, only what is missing is done. The folder gets ``summary.csv`` and
@@ -105,6 +140,8 @@ def analyze_samples(path: str | Path, /, *, out: str | Path, recipe: Recipe | No
         Called with what is being done.
     open_sample
         Opens a path with a voxel size (text, may be empty); for files without a header. By default :func:`voxelrock.open`.
+    roi
+        The region of interest of samples whose row names none; by default that of the common recipe.
 
     Returns
     -------
@@ -136,17 +173,20 @@ def analyze_samples(path: str | Path, /, *, out: str | Path, recipe: Recipe | No
     rows: list[dict[str, Any]] = []
     for number, sample in enumerate(samples):
         say(f"sample {number + 1} of {len(samples)}: {sample.name}")
-        rows.append(_one(sample, folder, recipe, overwrite, say, open_sample))
+        rows.append(_one(sample, folder, overwrite, say, lambda s=sample: _opened(s, recipe, roi, open_sample)))  # type: ignore[misc]
         _summarize(folder, rows, samples[number + 1 :])
     return _table(rows)
 
 
-def _one(sample: Sample, folder: Path, recipe: Recipe | None, overwrite: bool, say: Say, open_sample: Callable[[Path, str], VoxelImage]) -> dict[str, Any]:
+def _opened(sample: Sample, common: Recipe | None, roi: str, open_sample: Callable[[Path, str], VoxelImage]) -> tuple[VoxelImage, Recipe]:
+    image = open_sample(sample.path, sample.voxel_size)
+    return image, sample.recipe(common, image, roi=roi)
+
+
+def _one(sample: Sample, folder: Path, overwrite: bool, say: Say, opened: Callable[[], tuple[VoxelImage, Recipe]]) -> dict[str, Any]:
     try:
-        image = open_sample(sample.path, sample.voxel_size)
-        found = analyze(
-            image, out=folder / sample.name, recipe=sample.recipe(recipe, image), source=sample.path, sample=sample.name, overwrite=overwrite, say=say
-        )
+        image, steps = opened()
+        found = analyze(image, out=folder / sample.name, recipe=steps, source=sample.path, sample=sample.name, overwrite=overwrite, say=say)
     except Exception as error:  # whatever one sample does, the campaign goes on
         words = " ".join(f"{error}".split()) or type(error).__name__
         say(f"FAILED {sample.name}: {words}")
@@ -166,9 +206,25 @@ def _table(rows: list[dict[str, Any]]) -> xr.Dataset:
         table[name] = ("sample", np.array([row[name] for row in rows], object))
     table["warnings"] = ("sample", np.array(["; ".join(row["results"].attrs["warnings"]) if row["results"] is not None else "" for row in rows], object))
     for name, facts in numbers.items():
-        values = [float(row["results"][name]) if row["results"] is not None and name in row["results"] else np.nan for row in rows]
-        table[name] = ("sample", values, dict(facts))
+        found = [row["results"][name] if row["results"] is not None and name in row["results"] else None for row in rows]
+        units = _common_units([str(value.attrs.get("units", "1")) for value in found if value is not None])
+        values = [np.nan if value is None else float(value) * _factor(str(value.attrs.get("units", "1")), units) for value in found]
+        table[name] = ("sample", values, {**facts, "units": units})
     return table
+
+
+def _common_units(units: list[str]) -> str:
+    """The first physical unit of several, else the first of all."""
+    return next((u for u in units if u not in ("voxels", "1")), units[0])
+
+
+def _factor(units: str, common: str) -> float:
+    """What turns a value in some units into one in those of the table; NaN where nothing does, as in a volume of unknown scale."""
+    if units == common:
+        return 1.0
+    if VOXEL + "s" in (units, common) or not (units.endswith("³") and common.endswith("³")):
+        return float("nan")
+    return conversion(units[:-1], common[:-1]) ** 3
 
 
 def _summarize(folder: Path, rows: list[dict[str, Any]], waiting: Iterable[Sample]) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from voxelrock.errors import ExistsError, FormatError, StorageError
+from voxelrock.errors import ExistsError, FormatError, StorageError, UnfinishedError
 from voxelrock.typing import Json
 from voxelrock.workflow.recipe import FORMAT, Recipe, read_toml
 from voxelrock.workflow.results import write_text
@@ -52,6 +56,34 @@ class Folder:
         """There while the labels of an earlier analysis wait to be replaced by this one's."""
         return self.path / ".replacing"
 
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep other runs out while the block runs; a run that is killed lets go. Disks that know no locks keep nobody out.
+
+        Raises
+        ------
+        UnfinishedError
+            Another run is at work here.
+        StorageError
+            The folder cannot be made.
+        """
+        with self._made():
+            self.path.mkdir(parents=True, exist_ok=True)
+            handle = os.open(self.path, os.O_RDONLY)
+        try:
+            if not _locked(handle):
+                raise UnfinishedError(f"another run is at work in {self.path}; wait for it, or stop it first")
+            yield
+        finally:
+            os.close(handle)
+
+    @contextmanager
+    def _made(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise StorageError(f"the folder {self.path} cannot be written: {error.strerror}; choose another with out= (--out)") from error
+
     def claim(self, identity: str, recipe: Recipe, input_facts: Json, software: Json, *, overwrite: bool) -> bool:
         """Make the folder this run's; True where an earlier run with the same steps on the same input left something to go on with.
 
@@ -66,14 +98,11 @@ class Folder:
         if there and not overwrite:
             self._same(identity, recipe, input_facts, there)
             return True
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
+        with self._made():
             if overwrite:
                 self._clear()
             text = to_toml({"format": FORMAT, "run": identity, "steps": recipe.to_json(), "input": input_facts, "software": software})
             write_text(self.recipe, f"{_HEAD}\n{text}")
-        except OSError as error:
-            raise StorageError(f"the folder {self.path} cannot be written: {error.strerror}; choose another with out= (--out)") from error
         return False
 
     def _clear(self) -> None:
@@ -96,8 +125,26 @@ class Folder:
         except FormatError as error:
             raise ExistsError(f"{self.path} holds an analysis whose recipe cannot be read ({error}); {hint}") from None
         if said.get("run") == identity:
+            _same_bytes(self.path, said, input_facts, hint)
             return
         raise ExistsError(f"{self.path} holds another analysis: {_difference(said, recipe, input_facts)}; {hint}")
+
+
+def _locked(handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # a disk that knows no locks
+        return True
+    return True
+
+
+def _same_bytes(path: Path, said: Json, input_facts: Json, hint: str) -> None:
+    """Raise where the bytes of the input are not those that were analysed, though its size and time of change are."""
+    before, now = (facts.get("sha256", "skipped") for facts in (said.get("input", {}), input_facts))
+    if "skipped" not in (before, now) and before != now:
+        raise ExistsError(f"{path} holds an analysis of other bytes: the input has changed, though its time of change has not; {hint}")
 
 
 def _difference(said: Json, recipe: Recipe, input_facts: Json) -> str:

@@ -107,6 +107,6 @@ def run_identity(image: VoxelImage, recipe: Recipe) -> str:
 def _file(roi: str) -> Json:
     """A region that is a file changes with it."""
     path = Path(roi)
-    if ":" in roi or roi in ("auto", "none") or not path.exists():
+    if roi.partition(":")[0] in ("auto", "none", "cylinder", "box") or not path.exists():
         return {}
     return {"files": [(str(f), f.stat().st_size, f.stat().st_mtime_ns) for f in _files(path)]}

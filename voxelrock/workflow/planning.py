@@ -107,7 +107,7 @@ def _words(recipe: Recipe, image: VoxelImage) -> list[str]:
     found = [f"open {image.grid}, {image.dtype}, {describe_memory(image.nbytes)}"]
     for step in recipe.steps:
         if isinstance(step, Restrict):
-            found.append(f"find the rock: region of interest {step.roi}")
+            found.append(f"find the rock: region of interest {step.roi}" + ("" if step.nodata is None else f"; {step.nodata:g} stands for no data"))
         elif isinstance(step, Denoise):
             found.append(f"denoise: {step.method}, {'sigma' if step.method == 'gaussian' else 'radius'} {step.radius_vx:g} voxels")
         elif isinstance(step, Name):

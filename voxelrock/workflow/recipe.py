@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
@@ -20,10 +21,20 @@ DENOISERS = ("median", "gaussian", "none")
 
 @dataclass(frozen=True)
 class Restrict:
-    """Measure in a region of interest only; see :func:`voxelrock.workflow.parse_region` for the texts that ``roi`` takes."""
+    """Measure in a region of interest only; see :func:`voxelrock.workflow.parse_region` for the texts that ``roi`` takes.
+
+    ``nodata`` is the value of voxels that hold no data (NaN is one), for images that declare none themselves.
+    """
 
     name: ClassVar[str] = "restrict"
     roi: str = "auto"
+    nodata: float | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.roi, str):
+            raise ParameterError(f"roi is text, such as 'auto' or 'none'; got {self.roi!r}")
+        if self.nodata is not None and (not isinstance(self.nodata, int | float) or isinstance(self.nodata, bool)):
+            raise ParameterError(f"nodata is a number (NaN is one); got {self.nodata!r}")
 
 
 @dataclass(frozen=True)
@@ -59,7 +70,7 @@ class Threshold:
         if (self.method == "threshold") != (self.value is not None):
             raise ParameterError("method='threshold' and a value for the threshold go together")
         if self.value is not None and not _is_number(self.value):
-            raise ParameterError(f"a threshold is a number; got {self.value!r}")
+            raise ParameterError(f"a threshold is a finite number; got {self.value!r}")
         if self.phase not in ("dark", "bright"):
             raise ParameterError(f"phase is 'dark' or 'bright'; got {self.phase!r}")
 
@@ -82,7 +93,7 @@ _STEPS: dict[str, type[Any]] = {kind.name: kind for kind in (Restrict, Denoise, 
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and value == value
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 @dataclass(frozen=True)
@@ -134,6 +145,19 @@ class Recipe:
         return next((s.roi for s in self.steps if isinstance(s, Restrict)), "none")
 
     @property
+    def nodata(self) -> float | None:
+        """The value of voxels that hold no data, for images that declare none."""
+        return next((s.nodata for s in self.steps if isinstance(s, Restrict)), None)
+
+    def declared(self, image: VoxelImage) -> tuple[VoxelImage, Recipe]:
+        """The image with the recipe's value for no data where it declares none, and the recipe with that of the image where it does."""
+        if image.nodata is None and self.nodata is not None and image.dtype.kind != "b" and (image.dtype.kind == "f" or not math.isnan(self.nodata)):
+            image = image.assign(nodata=self.nodata)
+        value = image.nodata if isinstance(image.nodata, int | float) else None
+        rest = tuple(s for s in self.steps if not isinstance(s, Restrict))
+        return image, self if value is None else Recipe((Restrict(self.roi, value), *rest))
+
+    @property
     def denoising(self) -> tuple[Denoise, ...]:
         """The steps that smooth."""
         return tuple(s for s in self.steps if isinstance(s, Denoise))
@@ -159,7 +183,7 @@ class Recipe:
             if not isinstance(self.last, Threshold):
                 raise ParameterError("a threshold is for grey scans, and this recipe names the labels of a segmented image")
             steps[-1] = replace(self.last, method="threshold", value=threshold)
-        return Recipe((Restrict(self.roi if roi is None else roi), *steps))
+        return Recipe((Restrict(self.roi if roi is None else roi, self.nodata), *steps))
 
     def to_json(self) -> list[Json]:
         """The steps as plain values."""

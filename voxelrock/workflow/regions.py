@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 from voxelrock.errors import ParameterError
@@ -126,4 +127,6 @@ def _mask(path: Path, image: VoxelImage) -> VoxelImage:
     mask = open_image(path)
     if mask.shape != image.shape:
         raise ParameterError(f"the mask {path.name} has shape {tuple(mask.shape)} and the image {tuple(image.shape)} along (z, y, x)")
+    if mask.dtype.kind == "f" and mask.nodata is None:
+        mask = mask.assign(nodata=math.nan)  # NaN is not used; unsaid it would differ from zero
     return mask.with_data((mask != 0).data, grid=image.grid, nodata=None, phases={})

@@ -87,13 +87,16 @@ def _named_region(image: VoxelImage, recipe: Recipe, outside: list[int]) -> Rock
             raise DataError(f"the region of interest {recipe.roi} holds no rock: the mask is zero everywhere")
         return Rock(image, region, f"the region of interest is {recipe.roi}")
     axis = parse_axis(recipe.roi)
+    if kind == "auto" and image.dtype.kind == "b" and image.nodata is not None:
+        return Rock(image, None, "the rock is where the mask holds data")
     if min(n for name, n in zip(AXES, image.shape) if name != axis) < LEAST:
         return Rock(image, None, "the whole image counts as rock: it is too small to look for a plug in it")
     found = artefacts.outline(image, axis=axis, margin=_margin(recipe))
     if found.padding is not None and math.isnan(found.padding) and image.nodata is None:
         image = image.assign(nodata=math.nan)
     if kind == "auto":
-        return Rock(image, found.region, found.describe())
+        used = "" if found.region is None else f" ({found.to_text()})"
+        return Rock(image, found.region, found.describe() + used)
     warnings = () if found.region is None else (f"the whole image counts as rock (roi none), though it has surroundings: {found.describe()}",)
     return Rock(image, None, "the whole image counts as rock", warnings)
 
@@ -147,6 +150,8 @@ def _thresholded(rock: Rock, recipe: Recipe, step: Threshold, say: Say) -> Segme
     elif step.method == "minimum_error":
         wanted["threshold"] = segmentation.minimum_error_threshold(quiet, where=where, bins=BINS)
     facts = dict(compute(wanted, label="threshold"))
+    for name in (k for k in facts if k.startswith("grey_")):
+        facts[name] = facts[name].assign_attrs(definition=f"{facts[name].attrs.get('definition', '')}; of the grey values inside the region, before denoising")
     if step.value is not None:
         facts["threshold"] = xr.DataArray(float(step.value), attrs={"units": "1", "definition": "given by the user; the dark class is value <= threshold"})
     limit = float(facts["threshold"])
