@@ -47,6 +47,7 @@ def test_a_grey_scan_from_end_to_end(tmp_path):
     assert float(found["porosity_high"]) == (quiet <= limit + width).mean()
 
 
+@pytest.mark.figures
 def test_everything_is_written(tmp_path):
     found = analyze(vr.from_array(scan(), spacing="8 um"), out=tmp_path, sample="A1")
     written = json.loads((tmp_path / "results.json").read_text())
@@ -60,7 +61,7 @@ def test_everything_is_written(tmp_path):
     names = ("slices", "stages", "crop_raw", "crop_filtered", "crop_segmented", "histogram", "porosity_threshold", "profiles")
     assert figures == {f"{name}.{suffix}" for name in names for suffix in ("png", "svg")}
     curves = {p.name for p in (tmp_path / "curves").iterdir()}
-    assert curves == {f"{n}.csv" for n in ("histogram", "porosity_curve", "phase_fractions", "profile_z", "profile_y", "profile_x")}
+    assert curves == {f"{n}.csv" for n in ("histogram", "porosity_curve", "connected_porosity", "phase_fractions", "profile_z", "profile_y", "profile_x")}
     page = (tmp_path / "report.html").read_text()
     assert "http" not in page.replace("http-equiv", "")
     assert "<script" not in page
