@@ -8,7 +8,10 @@ from typing import Any as _Any
 
 __version__ = "0.1.0"
 
-_SUBJECTS = ("artefacts", "errors", "filters", "generators", "geometry", "io", "options", "report", "segmentation", "statistics", "storage", "viz", "workflow")
+_SUBJECTS = (
+    *("artefacts", "errors", "filters", "generators", "geometry", "io", "morphology", "options", "report", "segmentation", "statistics"),
+    *("storage", "viz", "workflow"),
+)
 _NAMES = {
     "voxelrock.geometry": ("ZYX", "Ball", "Box", "Cylinder", "Polygon", "Region", "Tiling", "VoxelGrid"),
     "voxelrock.image": ("Field", "Phase", "VoxelImage"),

@@ -43,7 +43,7 @@ class Metric:
                 divisor = math.gcd(*whole)
                 z, y, x = (w // divisor for w in whole)
                 return cls((z, y, x), smallest**2 * divisor / common**again)
-        z, y, x = (s * s for s in lengths)  # type: ignore[assignment]
+        z, y, x = (s * s for s in lengths)
         return cls((z, y, x), 1.0)
 
     @property

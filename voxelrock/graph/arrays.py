@@ -60,7 +60,7 @@ def lift(array: da.Array) -> Expression:
     layer = top(array)
     if isinstance(layer, ImageLayer):
         return layer.expression
-    return Blocks(array.name, Tiling(tuple(tuple(map(int, c)) for c in array.chunks)), array.dtype, array=array)  # type: ignore[arg-type]
+    return Blocks(array.name, tiling_of(array), array.dtype, getattr(layer, "meaning", ""), array)
 
 
 def tiling_of(array: da.Array) -> Tiling:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -40,7 +39,7 @@ def cells_of(box: VoxelBox, edge: int) -> VoxelBox:
 
 
 @kernel(cost=0.6, workspace=0.1)
-def surveyed(block: Block, /, *, start: Triple, shape: Triple, xp: Any, edge: int) -> list[tuple[Triple, HostArray]]:
+def surveyed(block: Block, /, *, start: Triple, shape: Triple, edge: int) -> list[tuple[Triple, HostArray]]:
     """Which of the codes 0, 1, 2 occur in each cell, as bits 1, 2, 4. It runs on the host: a device's block is copied."""
     box = VoxelBox(start, tuple(a + n for a, n in zip(start, shape)))  # type: ignore[arg-type]
     cells = cells_of(box, edge)
@@ -54,7 +53,7 @@ def _occurring(block: HostArray, offset: HostArray, edge: int, found: HostArray)
     depth, height, width = block.shape
     row = np.zeros(width, np.uint8)
     for z in range(depth):
-        for y in range(0, height):
+        for y in range(height):
             if y == 0 or (y + offset[1]) % edge == 0:
                 row[:] = 0
             for x in range(width):

@@ -20,7 +20,7 @@ from voxelrock.geometry import VoxelBox
 from voxelrock.kernels.backend import jit
 from voxelrock.kernels.cells import PORE, SOLID, Bounds
 from voxelrock.kernels.distances import far, square_dtype, squared_distance, working_dtype
-from voxelrock.typing import HostArray, Triple
+from voxelrock.typing import HostArray
 
 Reader = Callable[[VoxelBox], HostArray]
 """The codes (outside, False, True) of the voxels of any box of the image."""
