@@ -1,7 +1,7 @@
 """The pattern whose tasks learn only at run time which voxels they need: a coarse survey of the whole image tells them.
 
 The first pass reduces the image to a small survey. In the second each task reads what the survey says that it needs, and nothing else: from
-the sources, where these are stored and the operations on the way are cheap; else from what the first pass left, packed
+the sources, where these are stored and little was done to their voxels on the way; else from what the first pass left, packed
 (:mod:`voxelrock.graph.packed`). No task of the second pass depends on a block of the first, so none is kept alive.
 """
 
@@ -19,7 +19,7 @@ from voxelrock.errors import VoxelrockError
 from voxelrock.geometry import Tiling, VoxelBox
 from voxelrock.graph.arrays import lift, tiling_of, to_array, value
 from voxelrock.graph.evaluation import evaluate
-from voxelrock.graph.expressions import Apply, Blocks, Expression, Value, leaves, replaced, required, values, walk
+from voxelrock.graph.expressions import Apply, Blocks, Expression, Value, leaves, replaced, values, walk
 from voxelrock.graph.identity import fingerprint
 from voxelrock.graph.layers import BlockLayer
 from voxelrock.graph.packed import Catalogue, Packed, Place
@@ -28,8 +28,8 @@ from voxelrock.graph.sources import is_paged
 from voxelrock.kernels.backend import Kernel, kernel, to_host
 from voxelrock.typing import Block, HostArray, Triple
 
-CHEAP = 8.0
-"""Nanoseconds per voxel up to which the second pass reads sources again; dearer images are left packed by the first."""
+CHEAP = 4.0
+"""Nanoseconds per voxel up to which the second pass does again what was done, voxel by voxel, to stored images."""
 
 
 @dataclass(frozen=True)
@@ -84,16 +84,9 @@ def again(array: da.Array) -> Expression | None:
         expression = replaced(expression, made)
     if any(isinstance(leaf, Blocks) or is_paged(leaf.source) for leaf in leaves(expression)):
         return None
-    return expression if _price(expression, tiling_of(array)) <= CHEAP else None
-
-
-def _price(root: Expression, tiling: Tiling) -> float:
-    """Nanoseconds per voxel of an inner block, with what is computed beyond it."""
-    middle: Triple = tuple(n // 2 for n in tiling.blocks)  # type: ignore[assignment]
-    box = tiling.box(middle)
-    boxes = required([(root, box)])
-    work = sum(node.kernel.cost * boxes[node.identity].size for node in walk(root) if isinstance(node, Apply))
-    return work / max(1, box.size)
+    done = [node for node in walk(expression) if isinstance(node, Apply)]
+    looks_around = any(any(node.footprint.halo) or (node.footprint.gather is not None and not node.footprint.rigid) for node in done)
+    return None if looks_around or sum(node.kernel.cost for node in done) > CHEAP else expression
 
 
 @kernel(cost=3.0, workspace=1.0)

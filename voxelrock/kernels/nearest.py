@@ -26,6 +26,7 @@ Reader = Callable[[VoxelBox], HostArray]
 """The codes (outside, False, True) of the voxels of any box of the image."""
 
 _PIECE = 64
+_LONELY = 16  # sites so much rarer than the voxels around come in pieces, too
 _DENSE, _LEAST = 24, 2**27
 """Bytes that the transform of one box may hold, per voxel of the result and at least; beyond, far sites come in pieces."""
 
@@ -60,12 +61,14 @@ def nearest_squares(read: Reader, box: VoxelBox, bounds: Bounds, sought: Sought)
         codes = read(box)
         return codes, np.where(sought.asked(codes), dtype.type(far(dtype)), dtype.type(0))
     top = limit * (1 + 1e-9) if dtype.kind == "f" else int(limit) + 1
-    around, pieces = _where_to_look(box, bounds, top)
+    window, useful = bounds.candidates(box)
+    around = _around(box, window, useful, bounds, top)
     lines = box.shape[0] * around.shape[1] * around.shape[2] * working_dtype(bounds.weights, top).itemsize
-    if around.size + lines <= max(_LEAST, _DENSE * box.size):
+    lonely = _LONELY * np.count_nonzero(useful) * bounds.edge**3 < around.size - box.size
+    if not lonely and around.size + lines <= max(_LEAST, _DENSE * box.size):
         codes, squares = _transformed(read, box, around, (bounds, sought, top))
     else:
-        codes, squares = _gathered(read, box, pieces, (bounds, sought, top))
+        codes, squares = _gathered(read, box, _pieces(window, useful, bounds), (bounds, sought, top))
     if sought.solid and not sought.flipped:
         _lower_to_frame(squares, box, bounds)
     return codes, np.where(sought.asked(codes), squares, 0).astype(dtype, copy=False)
@@ -74,25 +77,40 @@ def nearest_squares(read: Reader, box: VoxelBox, bounds: Bounds, sought: Sought)
 Search = tuple[Bounds, Sought, Any]
 
 
-def _where_to_look(box: VoxelBox, bounds: Bounds, top: Any) -> tuple[VoxelBox, list[VoxelBox]]:
-    """The smallest box that holds the box and all cells with a nearest site, and pieces of whole cells that hold them."""
-    window, useful = bounds.candidates(box)
-    reach = tuple(math.isqrt(int(top / w)) + 1 for w in bounds.weights)
-    near = box.expand(reach) & VoxelBox.whole(bounds.shape)  # type: ignore[arg-type]
-    index = np.argwhere(useful)
-    if not len(index):
-        return box, []
-    index += np.array(window.start)
-    around = _voxels(index.min(axis=0), index.max(axis=0) + 1, bounds.edge) & near
+def _around(box: VoxelBox, window: VoxelBox, useful: HostArray, bounds: Bounds, top: Any) -> VoxelBox:
+    """The smallest box that holds the box and all cells that can hold a nearest site."""
+    if not useful.any():
+        return box
+    ends = [np.flatnonzero(useful.any(axis=axes)) for axes in ((1, 2), (0, 2), (0, 1))]
+    first, last = (np.array([end[i] for end in ends]) + window.start for i in (0, -1))
+    z, y, x = (math.isqrt(int(top / w)) + 1 for w in bounds.weights)
+    return box | (_voxels(first, last + 1, bounds) & box.expand((z, y, x)))
+
+
+def _voxels(first: HostArray, last: HostArray, bounds: Bounds) -> VoxelBox:
+    a, b, c = (int(n) * bounds.edge for n in first)
+    d, e, f = (int(n) * bounds.edge for n in last)
+    return VoxelBox((a, b, c), (d, e, f)) & VoxelBox.whole(bounds.shape)
+
+
+Piece = tuple[VoxelBox, VoxelBox]
+"""A piece of one lattice for the whole image, and the box in it that holds what counts."""
+
+
+def _pieces(window: VoxelBox, useful: HostArray, bounds: Bounds) -> list[Piece]:
+    """The pieces that hold cells with a nearest site."""
     each = max(1, _PIECE // bounds.edge)
-    pieces = [_voxels(p, p + 1, each * bounds.edge) & near for p in np.unique(index // each, axis=0)]
-    return box | around if around.size else box, [p for p in pieces if p.size]
-
-
-def _voxels(first: HostArray, last: HostArray, edge: int) -> VoxelBox:
-    a, b, c = (int(n) * edge for n in first)
-    d, e, f = (int(n) * edge for n in last)
-    return VoxelBox((a, b, c), (d, e, f))
+    index = np.argwhere(useful) + window.start
+    base = np.array(window.start) // each
+    numbers = np.zeros(tuple(np.array(window.stop) // each - base + 1), np.int64)
+    numbers[tuple((index // each - base).T)] = 1
+    places = np.argwhere(numbers) + base
+    numbers[tuple((places - base).T)] = np.arange(len(places))
+    low, high = np.full((len(places), 3), 2**62), np.full((len(places), 3), -1)
+    own = numbers[tuple((index // each - base).T)]
+    np.minimum.at(low, own, index)
+    np.maximum.at(high, own, index)
+    return [(_voxels(p * each, (p + 1) * each, bounds), _voxels(a, b + 1, bounds)) for p, a, b in zip(places, low, high)]
 
 
 def _transformed(read: Reader, box: VoxelBox, around: VoxelBox, search: Search) -> tuple[HostArray, HostArray]:
@@ -115,39 +133,41 @@ def _lower_to_frame(squares: HostArray, box: VoxelBox, bounds: Bounds) -> None:
             np.minimum(squares, costs.reshape([-1 if a == axis else 1 for a in range(3)]), out=squares)
 
 
-def _gathered(read: Reader, box: VoxelBox, pieces: list[VoxelBox], search: Search) -> tuple[HostArray, HostArray]:
+def _gathered(read: Reader, box: VoxelBox, pieces: list[Piece], search: Search) -> tuple[HostArray, HostArray]:
     """Lower the squares piece by piece: columns of pieces along z become lines along y, these lines along x."""
     bounds, sought, top = search
     codes = read(box)
     dtype = working_dtype(bounds.weights, top)
     squares = np.where(sought.asked(codes), dtype.type(top), dtype.type(0))
     gaps = _Gaps(box, bounds)
-    for _, slab in groupby(sorted(pieces, key=lambda p: gaps.key(p, 2)), key=lambda p: gaps.key(p, 2)):
-        column = list(slab)
-        if gaps.square(column[0], (2,)) >= squares.max():
+    for slab in gaps.grouped(pieces, 2):
+        first = slab[0][0]
+        if gaps.square(first, (2,)) >= squares.max():
             break
-        across = column[0].shape[2]
-        lines = np.full((*box.shape[:2], across), top, dtype)
-        for _, strip in groupby(sorted(column, key=lambda p: gaps.key(p, 1)), key=lambda p: gaps.key(p, 1)):
-            posts = list(strip)
-            if gaps.square(posts[0], (1, 2)) < squares.max():
+        lines = np.full((*box.shape[:2], first.shape[2]), top, dtype)
+        for posts in gaps.grouped(slab, 1):
+            if gaps.square(posts[0][0], (1, 2)) < squares.max():
                 _lower_lines(read, box, posts, search, lines)
-        low, costs = posts[0].start[2] - box.start[2], _two_sided(bounds.weights[2], box.shape[2], across, posts[0].start[2] - box.start[2], top)
-        _lower_last(lines.reshape(-1, across), low, costs.astype(dtype), squares.reshape(-1, box.shape[2]))
+        low = first.start[2] - box.start[2]
+        costs = _two_sided(bounds.weights[2], box.shape[2], first.shape[2], low, top)
+        _lower_last(lines.reshape(-1, first.shape[2]), costs.astype(dtype), squares.reshape(-1, box.shape[2]))
     return codes, squares
 
 
-def _lower_lines(read: Reader, box: VoxelBox, posts: list[VoxelBox], search: Search, lines: HostArray) -> None:
+def _lower_lines(read: Reader, box: VoxelBox, posts: list[Piece], search: Search, lines: HostArray) -> None:
     """Lower lines along y by pieces above each other along z."""
     bounds, sought, top = search
-    deep, across = posts[0].shape[1:]
+    deep, across = posts[0][0].shape[1:]
     columns = np.full((1, box.shape[0], deep * across), top, lines.dtype)
-    for post in posts:
-        start = np.where(sought.sites(read(post)), lines.dtype.type(0), lines.dtype.type(top)).reshape(1, post.shape[0], -1)
+    for post, part in posts:
+        start = np.full(post.shape, top, lines.dtype)
+        start[part.within(post).slices] = np.where(sought.sites(read(part)), 0, top)
         low = post.start[0] - box.start[0]
-        _lower(start, low, _costs_from(bounds.weights[0], box.shape[0], post.shape[0], low, top).astype(lines.dtype), columns)
-    low = posts[0].start[1] - box.start[1]
-    _lower(columns.reshape(box.shape[0], deep, across), low, _costs_from(bounds.weights[1], box.shape[1], deep, low, top).astype(lines.dtype), lines)
+        costs = _costs_from(bounds.weights[0], box.shape[0], post.shape[0], low, top)
+        _lower(start.reshape(1, post.shape[0], -1), low, costs.astype(lines.dtype), columns)
+    low = posts[0][0].start[1] - box.start[1]
+    costs = _costs_from(bounds.weights[1], box.shape[1], deep, low, top)
+    _lower(columns.reshape(box.shape[0], deep, across), low, costs.astype(lines.dtype), lines)
 
 
 class _Gaps:
@@ -160,9 +180,13 @@ class _Gaps:
         """The least number of voxels from the box to the piece."""
         return max(0, piece.start[axis] - self.box.stop[axis] + 1, self.box.start[axis] - piece.stop[axis] + 1)
 
-    def key(self, piece: VoxelBox, axis: int) -> tuple[int, int]:
-        """Orders pieces, nearest first."""
-        return self.steps(piece, axis), piece.start[axis]
+    def grouped(self, pieces: list[Piece], axis: int) -> list[list[Piece]]:
+        """Pieces by their place along an axis, nearest first."""
+
+        def key(piece: Piece) -> tuple[int, int]:
+            return self.steps(piece[0], axis), piece[0].start[axis]
+
+        return [list(group) for _, group in groupby(sorted(pieces, key=key), key=key)]
 
     def square(self, piece: VoxelBox, axes: tuple[int, ...]) -> float:
         """A square that no distance to the piece is less than."""
@@ -206,8 +230,8 @@ def _take_lower(values: HostArray, cost: Any, out: HostArray, width: int) -> Non
 
 
 @jit
-def _lower_last(lines: HostArray, low: int, costs: HostArray, out: HostArray) -> None:
-    """Lower rows (r, i) to what ``lines`` (r, j) hold plus the cost of the difference of places, i − (low + j)."""
+def _lower_last(lines: HostArray, costs: HostArray, out: HostArray) -> None:
+    """Lower rows (r, i) to what ``lines`` (r, j) hold plus the cost of the difference of their places."""
     length, width = lines.shape[1], out.shape[1]
     for r in range(out.shape[0]):
         largest = out[r].max()
