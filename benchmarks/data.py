@@ -75,6 +75,11 @@ def _mask_npy(folder: Path, size: int) -> None:
     np.save(folder / "mask.npy", np.stack([smooth < _PORE for smooth, _ in _planes(size)]))
 
 
+def _mask_zarr(folder: Path, size: int) -> None:
+    mask = np.load(provide(folder, size, "mask.npy"), mmap_mode="r")
+    vr.save(vr.from_array(np.asarray(mask)), folder / "mask.zarr")
+
+
 def _field_npy(folder: Path, size: int) -> None:
     """float32 with noise, as a filtered scan has it."""
     np.save(folder / "field.npy", np.stack([smooth + np.float32(0.01) * noise for smooth, noise in _planes(size)]))
@@ -90,6 +95,7 @@ _MAKERS = {
     "scan.raw": _scan_raw,
     "grey.zarr": _grey_zarr,
     "mask.npy": _mask_npy,
+    "mask.zarr": _mask_zarr,
     "field.npy": _field_npy,
     "rockverse.zarr": _rockverse_zarr,
 }
