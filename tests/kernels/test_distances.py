@@ -180,10 +180,10 @@ def test_cells_of_parts_join_to_those_of_the_whole(start, depth):
     np.testing.assert_array_equal(joined, whole)
 
 
-def test_there_are_at_most_four_million_cells():
-    assert edge_of((256, 256, 256)) == 4
-    assert edge_of((2000, 2000, 2000)) == 16
-    assert edge_of((10_000, 10_000, 10_000)) == 64
+def test_there_are_at_most_sixteen_million_cells():
+    assert edge_of((1024, 1024, 1024)) == 4
+    assert edge_of((2000, 2000, 2000)) == 8
+    assert edge_of((10_000, 10_000, 10_000)) == 40
 
 
 @pytest.mark.parametrize(("spacing", "weights", "unit"), [

@@ -1,6 +1,7 @@
 """Distances of masks: large voids, lonely sites, regions, signs, units, schedulers."""
 
 import math
+import tracemalloc
 
 import dask
 import numpy as np
@@ -12,7 +13,10 @@ from hypothesis import strategies as st
 import voxelrock as vr
 from tests.contract.cases import ball, lengths
 from voxelrock.errors import GridMismatchError, ParameterError, ParameterTypeError
+from voxelrock.geometry import VoxelBox
+from voxelrock.kernels.cells import Bounds, surveyed
 from voxelrock.kernels.distances import far
+from voxelrock.kernels.nearest import Sought, nearest_squares
 from voxelrock.morphology import distance
 from voxelrock.morphology.distances import squared_distance
 from voxelrock.testing import stored
@@ -46,6 +50,21 @@ def test_a_void_in_pieces(monkeypatch):
     monkeypatch.setattr("voxelrock.kernels.nearest._DENSE", 8)
     mask = cavern(28, 64)
     assert distance(cut(mask, 16)).compute().tobytes() == lengths(mask).tobytes()
+
+
+def test_the_memory_of_a_task_does_not_grow_with_the_void(monkeypatch):
+    monkeypatch.setattr("voxelrock.kernels.nearest._LEAST", 0)
+    mask = cavern(60, 160)
+    codes, box = mask.astype("u1") + np.uint8(1), VoxelBox((64, 64, 64), (96, 96, 96))
+    ((_, found),) = surveyed(codes, start=(0, 0, 0), shape=mask.shape, edge=4)
+    bounds = Bounds.of(found, mask.shape, 4, ((1, 1, 1), False, False))
+    nearest_squares(lambda b: codes[b.slices].copy(), box, bounds, Sought())  # compile first
+    tracemalloc.start()
+    _, squares = nearest_squares(lambda b: codes[b.slices].copy(), box, bounds, Sought())
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert squares.max() > 50**2
+    assert peak < 60 * box.size  # at once, the void would take three times as much
 
 
 @pytest.mark.parametrize("border", ["open", "solid"])

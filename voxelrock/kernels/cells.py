@@ -19,15 +19,15 @@ from voxelrock.typing import Block, HostArray, Triple
 
 ABSENT, SOLID, PORE = 0, 1, 2
 """What a voxel can be: outside of what exists, False, True."""
-_MOST_CELLS = 2**22
-_SLACK = 1 + 1e-9  # bounds are floats; a bound may be too large
+_MOST_CELLS = 2**24
+_SLACK, _ROUGH = 1 + 1e-9, 1 + 1e-5  # bounds are floats (float32 the second); a bound may be too large
 
 
 def edge_of(shape: Triple) -> int:
-    """The edge of a cell in voxels: 4, or the next power of two that leaves at most four million cells."""
+    """The edge of a cell in voxels: 4, or the next multiple of it that leaves at most sixteen million cells."""
     edge = 4
     while math.prod(-(-n // edge) for n in shape) > _MOST_CELLS:
-        edge *= 2
+        edge += 4
     return edge
 
 
@@ -103,16 +103,16 @@ class Bounds:
         whole = VoxelBox.whole(self.bound.shape)
         if limit < 0 or not math.isfinite(limit):
             return VoxelBox(inner.start, inner.start), np.zeros((0, 0, 0), np.bool_)
-        steps = [int(math.sqrt(limit / w) / self.edge) + 2 for w in self.weights]
-        window = inner.expand((steps[0], steps[1], steps[2])) & whole
-        short = np.full(window.shape, np.inf)  # by how much a cell's own bound is less than the largest
+        z, y, x = (int(math.sqrt(limit / w) / self.edge) + 2 for w in self.weights)
+        window = inner.expand((z, y, x)) & whole
         own = self.bound[inner.slices]
-        short[inner.within(window).slices] = np.where(own < 0, np.inf, limit - own)
+        short = np.where(own < 0, np.float32(np.inf), np.float32(limit) - own)  # by how much a cell's own bound is less than the largest
         for axis, weight in enumerate(self.weights):
-            gaps = np.maximum(0, (np.arange(short.shape[axis] + 1) - 1) * self.edge + 1.0)
+            length = window.shape[axis]
+            gaps = np.maximum(0, (np.arange(length + 1) - 1) * self.edge + 1.0)
             gaps[0] = 0
-            short = _lowest_along(short, weight * gaps**2, axis)
-        return window, self.useful[window.slices] & (short <= limit * _SLACK)
+            short = _lowest_along(short, weight * gaps**2, axis, (inner.start[axis] - window.start[axis], length))
+        return window, self.useful[window.slices] & (short <= limit * _ROUGH)
 
 
 def _farthest_site(some: HostArray, edge: int, weights: Weights) -> HostArray:
@@ -121,7 +121,8 @@ def _farthest_site(some: HostArray, edge: int, weights: Weights) -> HostArray:
     for axis, weight in enumerate(weights):
         spans = (np.arange(some.shape[axis] + 1) + 1.0) * edge - 1
         costs = weight * spans**2
-        bound = _lowest_along(bound, costs - costs[0], axis) + costs[0]
+        bound = _lowest_along(bound, costs - costs[0], axis, (0, some.shape[axis]))
+        bound += costs[0]
     return bound
 
 
@@ -145,15 +146,18 @@ def _buried(full: HostArray) -> HostArray:
     return buried
 
 
-def _lowest_along(values: HostArray, costs: HostArray, axis: int) -> HostArray:
-    """The lowest of the values along an axis plus the cost of the steps there."""
+def _lowest_along(values: HostArray, costs: HostArray, axis: int, span: tuple[int, int]) -> HostArray:
+    """The lowest of the values along an axis plus the cost of the steps there, for the places of a span: the place of the first value
+    in it, and its length."""
+    first, length = span
     lines = np.moveaxis(values, axis, 0)
-    flat = lines.reshape(lines.shape[0], -1)
-    out = np.empty_like(flat)
-    strip, found = np.empty((flat.shape[0], LANES)), np.empty((flat.shape[0], LANES))
+    count, flat = lines.shape[0], lines.reshape(lines.shape[0], -1)
+    out = np.empty((length, flat.shape[1]), values.dtype)
+    strip, found = np.full((length, LANES), np.inf, values.dtype), np.empty((length, LANES), values.dtype)
     for start in range(0, flat.shape[1], LANES):
         part = flat[:, start : start + LANES]
-        strip[:, : part.shape[1]], strip[:, part.shape[1] :] = part, 0
-        lowest(strip, 0, costs, found)
+        strip[first : first + count, : part.shape[1]] = part
+        strip[:, part.shape[1] :] = 0
+        lowest(strip, 0, costs.astype(values.dtype), found)
         out[:, start : start + LANES] = found[:, : part.shape[1]]
-    return np.ascontiguousarray(np.moveaxis(out.reshape(lines.shape), 0, axis))
+    return np.moveaxis(out.reshape(length, *lines.shape[1:]), 0, axis)

@@ -161,7 +161,7 @@ def _lower_lines(read: Reader, box: VoxelBox, posts: list[Piece], search: Search
     columns = np.full((1, box.shape[0], deep * across), top, lines.dtype)
     for post, part in posts:
         start = np.full(post.shape, top, lines.dtype)
-        start[part.within(post).slices] = np.where(sought.sites(read(part)), 0, top)
+        start[part.within(post).slices][sought.sites(read(part))] = 0
         low = post.start[0] - box.start[0]
         costs = _costs_from(bounds.weights[0], box.shape[0], post.shape[0], low, top)
         _lower(start.reshape(1, post.shape[0], -1), low, costs.astype(lines.dtype), columns)

@@ -116,8 +116,8 @@ def dilation(mask: VoxelImage, /, *, radius: Length = None, radius_vx: Any = Non
     Examples
     --------
     >>> import voxelrock as vr
-    >>> seed = vr.from_function(lambda z, y, x: z + y + x == 12, shape=9, dtype="bool")
-    >>> int(dilation(seed & (vr.from_function(lambda z, y, x: (z == 4) & (y == 4), shape=9, dtype="bool")), radius=2).compute().sum())
+    >>> seed = vr.from_function(lambda z, y, x: (z == 4) & (y == 4) & (x == 4), shape=9, dtype="bool")
+    >>> int(dilation(seed, radius=2).compute().sum())
     27
     """
     keep = existing(mask, "open", where)

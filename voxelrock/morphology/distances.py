@@ -61,11 +61,13 @@ def distance(mask: VoxelImage, /, *, border: str = "open", signed: bool = False,
     whole numbers up to 1000, else added in float64 in one order. Equal to ``scipy.ndimage.distance_transform_edt(mask, sampling=spacing)``.
     Bitwise at any chunking.
 
-    The halo is found in the data: a first pass notes which cells of at least 4 × 4 × 4 voxels hold which voxels (at most four million cells);
-    this bounds every distance from above and names the cells that can hold a nearest voxel, and a block's task reads those. It
-    transforms them with the block where that takes at most 24 bytes per voxel of it (or 128 MiB), and takes farther ones piece by piece.
-    Two tasks per block over a stored image. Where what was done to the stored image is dear, or there is none, the first pass leaves two bits a
-    voxel for the second: in memory up to an eighth of ``options.memory``, beyond in files in ``options.scratch``. It runs on the host.
+    The halo is found in the data. A first pass notes which cells of 4 × 4 × 4 voxels (larger ones where that would be more than sixteen million)
+    hold which voxels; this bounds every distance from above and names the cells that can hold a nearest voxel, and a block's task reads
+    those. Memory: what it transforms at once takes at most 24 bytes per voxel of the block, or 128 MiB; beyond, as in a cavern far wider
+    than the block, sites come piece by piece. The bounds take 5 bytes per cell in each process.
+
+    Two tasks per block over a stored image, of which little was changed but voxel by voxel. Over any other, the first pass leaves two bits
+    a voxel for the second: in memory up to an eighth of ``options.memory``, beyond in files in ``options.scratch``. It runs on the host.
 
     Sources: T. Saito, J. Toriwaki, Pattern Recognit. 27 (1994), doi:10.1016/0031-3203(94)90133-3; A. Meijster et al. (2000),
     doi:10.1007/0-306-47025-X_36.
