@@ -149,7 +149,7 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path):
 def test_a_scratch_file_that_is_gone_is_named(tmp_path):
     packed = Place(str(tmp_path)).put(VoxelBox((0, 0, 0), (2, 2, 2)), np.ones((2, 2, 2), "u1"))
     next(tmp_path.iterdir()).unlink()
-    with pytest.raises(StorageError, match=r"cannot be read.*compute again"):
+    with pytest.raises(StorageError, match=r"cannot be read.*options\.scratch"):
         packed.read(VoxelBox((0, 0, 0), (1, 1, 1)))
 
 

@@ -116,7 +116,7 @@ class Packed:
         try:
             return np.memmap(self.bits, np.uint8, "r", shape=(2, depth, height, -(-width // 8)))
         except (OSError, ValueError) as error:
-            raise StorageError(f"the scratch file {self.bits} cannot be read ({error}); compute again") from error
+            raise StorageError(f"the scratch file {self.bits} cannot be read ({error}); set options.scratch to a folder that all workers see") from error
 
 
 class Catalogue:

@@ -58,8 +58,8 @@ def distance(mask: VoxelImage, /, *, border: str = "open", signed: bool = False,
     Notes
     -----
     Exact: the distance is the root of a square that is found without rounding where the spacings (or their squares) are in the ratio of
-    whole numbers up to 1000, else added in float64 in one order. Equal to ``scipy.ndimage.distance_transform_edt(mask, sampling=spacing)``.
-    Bitwise at any chunking.
+    whole numbers up to 1000, else added in float64 in one order. Equal to ``scipy.ndimage.distance_transform_edt(mask, sampling=spacing)``,
+    bit for bit at spacing 1. Bitwise at any chunking.
 
     The halo is found in the data. A first pass notes which cells of 4 × 4 × 4 voxels (larger ones where that would be more than sixteen million)
     hold which voxels; this bounds every distance from above and names the cells that can hold a nearest voxel, and a block's task reads
