@@ -76,8 +76,8 @@ def _mask_npy(folder: Path, size: int) -> None:
 
 
 def _mask_zarr(folder: Path, size: int) -> None:
-    mask = np.load(provide(folder, size, "mask.npy"))
-    vr.save(vr.from_array(mask), folder / "mask.zarr")
+    mask = np.load(provide(folder, size, "mask.npy"), mmap_mode="r")
+    vr.save(vr.from_array(np.asarray(mask)), folder / "mask.zarr")
 
 
 def _field_npy(folder: Path, size: int) -> None:

@@ -56,12 +56,12 @@ def write_lazy(path: Path, array: da.Array) -> Path:
     return path
 
 
-def in_memory(factory: Callable[[int], Callable[[Any], Any]]) -> Maker:
-    """A contender that filters NumPy arrays, from store to store; ``factory(threads)`` gives the filter."""
+def in_memory(factory: Callable[[int], Callable[[Any], Any]], name: str = "grey.zarr") -> Maker:
+    """A contender that filters NumPy arrays, from store to store (the one of ``name``); ``factory(threads)`` gives the filter."""
 
     def make(job: Job) -> Work:
         function = factory(job.threads)
-        return lambda: write(job.result, function(read(job.grey)))
+        return lambda: write(job.result, function(read(job.data / name)))
 
     return make
 

@@ -48,7 +48,7 @@ class Case:
     dtype: str = "u2"
     covers: str = ""
     tolerance: float = 0.0
-    device: str = "bitwise"
+    device: str = "bitwise"  # or "tolerance", or "host": it runs there alone
 
     @property
     def public(self):
@@ -88,8 +88,34 @@ def kittler(a):
     return grey[min(inner, key=lambda t: found[t])]
 
 
-F, S, G, N, L = vr.filters, vr.statistics, vr.segmentation, vr.generators, vr.labels
 PARTS = ["total", "effective", "percolating_z", "percolating_y", "percolating_x", "isolated"]
+
+
+def edt(a, exists=None, solid=False, spacing=(1, 1, 1)):
+    """Distances of the True voxels that exist to False ones, by SciPy; with ``solid`` what does not exist is False, and so is the frame."""
+    exists = np.ones(a.shape, bool) if exists is None else exists
+    free = np.pad(a & exists, 1, constant_values=False) if solid else np.pad(a | ~exists, 1, constant_values=True)
+    found = ndi.distance_transform_edt(free, sampling=spacing)[1:-1, 1:-1, 1:-1]
+    return np.where(a & exists, found, 0) if not free.all() else np.where(a & exists, np.inf, 0)
+
+
+def lengths(a, exists=None, **keywords):
+    return np.where(True if exists is None else exists, edt(a, exists, **keywords), np.nan).astype("f4")
+
+
+def eroded(a, radius, exists=None, **keywords):
+    return edt(a, exists, **keywords) >= radius
+
+
+def dilated(a, radius, exists=None, **keywords):
+    exists = np.ones(a.shape, bool) if exists is None else exists
+    return (edt(~a, exists, **keywords) < radius) & exists
+
+
+TALL = {"z": 2.5, "y": 1.0, "x": 1.0}
+CROSS = ndi.generate_binary_structure(3, 1)
+
+F, S, G, N, L, M = vr.filters, vr.statistics, vr.segmentation, vr.generators, vr.labels, vr.morphology
 MISSING = 131  # a grey value of the u1 images, declared to be no data
 SMALL = vr.ZYX(z=9, y=11, x=8)
 
@@ -192,6 +218,34 @@ CASES = [
     Case("labels.effective_porosity", lambda im: L.effective_porosity(im, connectivity=26), lambda a: dense.fractions(a)[1, 1, 0], "bool", tolerance=1e-15),
     Case("labels.isolated_porosity", lambda im: L.isolated_porosity(im, of="pore", where=BALL), lambda a: dense.fractions(a, ball(a))[5, 0, 1], "bool", tolerance=1e-15),
     Case("labels.percolating_porosity", lambda im: L.percolating_porosity(~im, axis="y"), lambda a: dense.fractions(~a)[3, 0, 0], "bool", tolerance=1e-15),
+    Case("morphology.distance", M.distance, lengths, "bool", device="host"),
+    Case("morphology.distance solid", lambda im: M.distance(im, border="solid"), lambda a: lengths(a, solid=True), "bool", "morphology.distance", device="host"),
+    Case("morphology.distance signed", lambda im: M.distance(im, signed=True), lambda a: lengths(a) - lengths(~a), "bool", "morphology.distance", device="host"),
+    Case("morphology.distance where", lambda im: M.distance(im, where=BALL), lambda a: lengths(a, ball(a)), "bool", "morphology.distance", device="host"),
+    Case("morphology.distance where solid", lambda im: M.distance(im, where=BALL, border="solid"), lambda a: lengths(a, ball(a), solid=True), "bool",
+         "morphology.distance", device="host"),
+    Case("morphology.distance anisotropic", lambda im: M.distance(im.assign_grid(spacing=TALL)), lambda a: lengths(a, spacing=(2.5, 1, 1)), "bool",
+         "morphology.distance", device="host"),
+    Case("morphology.distance irrational", lambda im: M.distance(im.assign_grid(spacing=(np.pi, np.e, 1.0))), lambda a: lengths(a, spacing=(np.pi, np.e, 1.0)), "bool",
+         "morphology.distance", tolerance=1e-7, device="host"),
+    Case("morphology.distance of a chain", lambda im: M.distance(G.otsu(F.median(im, radius_vx=1), phase="dark")),
+         lambda a: lengths(ndi.median_filter(a, 3) <= threshold_otsu(ndi.median_filter(a, 3))), covers="morphology.distance", device="host"),
+    Case("threshold of a distance", lambda im: G.otsu(M.distance(im), phase="bright"), lambda a: lengths(a) > threshold_otsu(lengths(a).astype("f8")), "bool",
+         "morphology.distance", device="host"),
+    Case("morphology.erosion", lambda im: M.erosion(im, radius=1.5), lambda a: eroded(a, 1.5), "bool"),
+    Case("morphology.erosion solid where", lambda im: M.erosion(im, radius=1.2, border="solid", where=BALL), lambda a: eroded(a, 1.2, ball(a), solid=True), "bool", "morphology.erosion"),
+    Case("morphology.erosion anisotropic", lambda im: M.erosion(im.assign_grid(spacing=TALL), radius=2.6), lambda a: eroded(a, 2.6, spacing=(2.5, 1, 1)), "bool", "morphology.erosion"),
+    Case("morphology.erosion cube", lambda im: M.erosion(im, radius_vx=(0, 1, 1), footprint="cube", border="solid"),
+         lambda a: ndi.binary_erosion(a, np.ones((1, 3, 3))), "bool", "morphology.erosion"),
+    Case("morphology.erosion cross", lambda im: M.erosion(im, radius_vx=1, footprint="cross"), lambda a: ndi.binary_erosion(a, CROSS, border_value=1), "bool", "morphology.erosion"),
+    Case("morphology.dilation", lambda im: M.dilation(~im, radius=2.1), lambda a: dilated(~a, 2.1), "bool"),
+    Case("morphology.dilation where", lambda im: M.dilation(im, radius=2, where=BALL), lambda a: dilated(a, 2, ball(a)), "bool", "morphology.dilation"),
+    Case("morphology.dilation cross", lambda im: M.dilation(im, radius_vx=1, footprint="cross"), lambda a: ndi.binary_dilation(a, CROSS), "bool", "morphology.dilation"),
+    Case("morphology.opening", lambda im: M.opening(im, radius=1.5), lambda a: dilated(eroded(a, 1.5), 1.5), "bool"),
+    Case("morphology.opening solid where", lambda im: M.opening(im, radius_vx=1.3, border="solid", where=BALL),
+         lambda a: dilated(eroded(a, 1.3, ball(a), solid=True), 1.3, ball(a)), "bool", "morphology.opening"),
+    Case("morphology.closing", lambda im: M.closing(im, radius=1.5), lambda a: eroded(dilated(a, 1.5), 1.5), "bool"),
+    Case("morphology.closing where", lambda im: M.closing(im, radius=2, where=BALL), lambda a: eroded(dilated(a, 2, ball(a)), 2, ball(a)), "bool", "morphology.closing"),
     Case("generators.plug", lambda im: N.plug(im, radius=4, outside=255), lambda a: np.where(tube(a), a, 255), "u1"),
     Case("generators.ct_scan", lambda im: N.ct_scan(im, levels={0: 100, 1: 200}, noise=0, dtype="u1", scanner=N.Scanner(blur_vx=0)), lambda a: np.where(a, 200, 100), "bool"),
 ]  # fmt: skip
