@@ -17,6 +17,7 @@ from voxelrock.image import VoxelImage
 from voxelrock.image.presentation import facts
 from voxelrock.statistics import histogram, summary
 from voxelrock.viz import plot_histogram, slices
+from voxelrock.viz.style import shown_unit
 
 _STYLE = """
 :root { color-scheme: light; --ink: #1f2933; --muted: #5b6b7b; --line: #d9e0e6; --accent: #0b6e99; --warn: #b45309; }
@@ -112,7 +113,7 @@ def shown(value: xr.DataArray) -> str:
     """A number with its unit: counts in full, all else to six digits."""
     units = value.attrs.get("units", "1")
     text = f"{int(value):,}".replace(",", " ") if units == "voxels" else f"{float(value):.6g}"
-    return text if units == "1" else f"{text} {units}"
+    return text if units == "1" else f"{text} {shown_unit(units)}"
 
 
 def figure_png(figure: Figure) -> bytes:
