@@ -43,7 +43,8 @@ thead th:not(:first-child) { text-align: right; }
 td { padding: .3rem 1.2rem .3rem 0; overflow-wrap: anywhere; vertical-align: top; }
 tr { border-bottom: 1px solid var(--line); }
 td.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
-figure { margin: 0 0 1rem; } figure img { max-width: 100%; height: auto; display: block; } figcaption, .notes { color: var(--muted); font-size: .9rem; overflow-wrap: anywhere; }
+figure { margin: 0 0 1rem; } figure img { max-width: 100%; height: auto; display: block; }
+figcaption, .notes { color: var(--muted); font-size: .9rem; overflow-wrap: anywhere; }
 .pixels { display: flex; flex-wrap: wrap; gap: 1rem; } .pixels figure { max-width: 100%; overflow-x: auto; }
 .pixels img { max-width: none; image-rendering: pixelated; } .notes { margin: .6rem 0 0; padding-left: 1.1rem; }
 footer { margin-top: 3rem; color: var(--muted); font-size: .85rem; border-top: 1px solid var(--line); padding-top: .8rem; }
