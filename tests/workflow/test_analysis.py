@@ -65,6 +65,8 @@ def test_everything_is_written(tmp_path):
     page = (tmp_path / "report.html").read_text()
     assert "http" not in page.replace("http-equiv", "")
     assert "<script" not in page
+    assert " 8 µm<" in page.replace(">8", "> 8")
+    assert " µm³<" in page
     for part in ("A1", "Region of interest", "Histogram", "Porosity profiles", "resolved porosity", "filters.median", "Versions, timings", "doi:10.1109"):
         assert part in page
 

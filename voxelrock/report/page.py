@@ -17,6 +17,7 @@ from voxelrock.image import VoxelImage
 from voxelrock.image.presentation import facts
 from voxelrock.statistics import histogram, summary
 from voxelrock.viz import plot_histogram, slices
+from voxelrock.viz.style import shown_unit
 
 _STYLE = """
 :root { color-scheme: light; --ink: #1f2933; --muted: #5b6b7b; --line: #d9e0e6; --accent: #0b6e99; --warn: #b45309; }
@@ -30,7 +31,7 @@ h2 { font-size: 1.15rem; margin: 2.6rem 0 .8rem; }
 .headline { border: 1px solid var(--line); border-radius: 8px; padding: 1rem 1.2rem; margin-bottom: .8rem; }
 .headline b { font-size: 2.6rem; line-height: 1.2; font-variant-numeric: tabular-nums; color: var(--accent); }
 .headline i { font-style: normal; color: var(--muted); }
-.headline small { display: block; color: var(--muted); line-height: 1.4; margin-top: .25rem; }
+.headline small { display: block; overflow-wrap: anywhere; color: var(--muted); line-height: 1.4; margin-top: .25rem; }
 .numbers { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(15rem, 100%), 1fr)); gap: .8rem; }
 .number { border: 1px solid var(--line); border-radius: 8px; padding: .8rem 1rem; overflow-wrap: anywhere; }
 .number b { display: block; font-size: 1.45rem; font-variant-numeric: tabular-nums; color: var(--accent); }
@@ -42,7 +43,8 @@ thead th:not(:first-child) { text-align: right; }
 td { padding: .3rem 1.2rem .3rem 0; overflow-wrap: anywhere; vertical-align: top; }
 tr { border-bottom: 1px solid var(--line); }
 td.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
-figure { margin: 0 0 1rem; } figure img { max-width: 100%; height: auto; display: block; } figcaption, .notes { color: var(--muted); font-size: .9rem; }
+figure { margin: 0 0 1rem; } figure img { max-width: 100%; height: auto; display: block; }
+figcaption, .notes { color: var(--muted); font-size: .9rem; overflow-wrap: anywhere; }
 .pixels { display: flex; flex-wrap: wrap; gap: 1rem; } .pixels figure { max-width: 100%; overflow-x: auto; }
 .pixels img { max-width: none; image-rendering: pixelated; } .notes { margin: .6rem 0 0; padding-left: 1.1rem; }
 footer { margin-top: 3rem; color: var(--muted); font-size: .85rem; border-top: 1px solid var(--line); padding-top: .8rem; }
@@ -112,7 +114,7 @@ def shown(value: xr.DataArray) -> str:
     """A number with its unit: counts in full, all else to six digits."""
     units = value.attrs.get("units", "1")
     text = f"{int(value):,}".replace(",", " ") if units == "voxels" else f"{float(value):.6g}"
-    return text if units == "1" else f"{text} {units}"
+    return text if units == "1" else f"{text} {shown_unit(units)}"
 
 
 def figure_png(figure: Figure) -> bytes:

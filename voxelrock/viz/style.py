@@ -75,5 +75,5 @@ def nice(length: float) -> float:
 
 
 def shown_unit(unit: str) -> str:
-    """A unit as it is printed: µm for um."""
-    return "µm" if unit == "um" else unit
+    """A unit as it is printed: µm for um, µm³ for um³."""
+    return "µm" + unit[2:] if unit in ("um", "um²", "um³") else unit

@@ -10,6 +10,7 @@ import xarray as xr
 
 from voxelrock.image.presentation import describe_memory
 from voxelrock.report import Section, shown, write_page
+from voxelrock.viz.style import shown_unit
 
 _CITATIONS = {
     "otsu": "Threshold: N. Otsu (1979), A threshold selection method from gray-level histograms, IEEE Trans. SMC 9, 62–66, doi:10.1109/TSMC.1979.4310076.",
@@ -72,7 +73,9 @@ def _sample(facts: Mapping[Any, Any]) -> Section:
     said = facts.get("input", {})
     spacing, unit = said.get("spacing_zyx", []), said.get("unit", "")
     size = (
-        "unknown: lengths are in voxels" if unit == "voxel" else " × ".join(f"{s:g}" for s in (spacing[:1] if len(set(spacing)) == 1 else spacing)) + f" {unit}"
+        "unknown: lengths are in voxels"
+        if unit == "voxel"
+        else " × ".join(f"{s:g}" for s in (spacing[:1] if len(set(spacing)) == 1 else spacing)) + f" {shown_unit(unit)}"
     )
     rows = [
         ("sample", str(facts["sample"])),
