@@ -40,7 +40,7 @@ def test_a_grey_scan_from_end_to_end(tmp_path):
     assert labels.grid == image.grid
     assert [p.role for p in labels.phases.values()] == ["solid", "pore"]
     assert int(found["bulk_voxels"]) == array.size
-    assert float(found["bulk_volume"]) == pytest.approx(array.size * 512)
+    assert float(found["bulk_volume"]) == pytest.approx(array.size * 512e-9)
     assert any("otsu" in text for text in said)
     width = float(found["solid_width"])
     assert float(found["porosity_low"]) == (quiet <= limit - width).mean()
@@ -66,7 +66,7 @@ def test_everything_is_written(tmp_path):
     assert "http" not in page.replace("http-equiv", "")
     assert "<script" not in page
     assert " 8 µm<" in page.replace(">8", "> 8")
-    assert " µm³<" in page
+    assert " mm³<" in page
     for part in ("A1", "Region of interest", "Histogram", "Porosity profiles", "resolved porosity", "filters.median", "Versions, timings", "doi:10.1109"):
         assert part in page
 
@@ -370,3 +370,23 @@ def test_the_region_that_was_found_can_be_repeated(tmp_path):
     assert text.startswith("cylinder:")
     assert int(analyze(image, recipe=Recipe.of(roi=text))["bulk_voxels"]) == int(found["bulk_voxels"]) < image.size
     assert "before denoising" in found["grey_mean"].attrs["definition"]
+
+
+def test_what_denoising_takes_away_is_told():
+    array = np.full((40, 40, 40), 30000, "u2")
+    array[:, ::5, :] = 10000  # slits of one voxel, which a median fills
+    array[:, :, :8] = 10000
+    found = analyze(vr.from_array(array), recipe=Recipe.of(roi="none", threshold=20000))
+    assert float(found["porosity_undenoised"]) == (array <= 20000).mean()
+    assert float(found["porosity"]) < float(found["porosity_undenoised"]) - 0.1
+    assert any(text.startswith("denoising moves the porosity from 0.36") for text in found.attrs["warnings"])
+    assert "porosity_undenoised" not in analyze(vr.from_array(array), recipe=Recipe.of(roi="none", threshold=20000, denoise="none"))
+
+
+def test_an_outlier_is_told():
+    array = scan().astype("f4")
+    usual = analyze(vr.from_array(array), recipe=Recipe.of(roi="none"))
+    array[3, 4, 5] = 1e9
+    found = analyze(vr.from_array(array), recipe=Recipe.of(roi="none", denoise="none"))
+    assert any("lie far from all others" in text for text in found.attrs["warnings"])
+    assert not any("lie far" in text for text in usual.attrs["warnings"])

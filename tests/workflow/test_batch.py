@@ -46,7 +46,7 @@ def check(folder, found):
             assert str(row["status"].values) == "done"
             assert float(row["porosity"]) == (rock(seed) == 0).mean()
             assert (folder / name / "report.html").exists()
-            assert float(row["bulk_volume"]) == pytest.approx(rock(seed).size * (seed + 2) ** 3)
+            assert float(row["bulk_volume"]) == pytest.approx(rock(seed).size * (seed + 2) ** 3 * 1e-9)
     text = (folder / "summary.csv").read_text()
     assert text.count("done") == 9
     assert text.count("failed") == 1
@@ -97,9 +97,9 @@ def test_volumes_of_one_table_have_one_unit(campaign):
     (campaign / "units.csv").write_text('sample,path,voxel_size,pore\nA,S1.tif,,0\nB,S2.tif,8um,0\nC,S3.tif,0.008mm,0\nD,S5.tif,"8um,0.004mm,2um",0\n')
     found = analyze_samples(campaign / "units.csv", out=campaign / "units")
     size = rock(1).size
-    assert found["bulk_volume"].attrs["units"] == "um³"
+    assert found["bulk_volume"].attrs["units"] == "mm³"
     assert np.isnan(found["bulk_volume"].values[0])  # of unknown scale
-    assert found["bulk_volume"].values[1:] == pytest.approx([size * 512, size * 512, size * 64])
+    assert found["bulk_volume"].values[1:] == pytest.approx([size * 512e-9, size * 512e-9, size * 64e-9])
     assert found["bulk_voxels"].values.tolist() == [size] * 4
 
 

@@ -61,6 +61,7 @@ def draw_histogram(axes: Any, histogram: xr.DataArray, *, log: bool, title: str)
     axes.stairs(height, np.append(left, right[-1]), fill=True, color=ACCENT, alpha=0.85)
     unit = histogram["value"].attrs.get("units", "1")
     name = histogram["value"].attrs.get("long_name", "value")
+    name = "grey value" if name in ("value", "grey") else name
     ylabel = ("voxels for each grey level" if np.all(right - left >= 1) else "voxels for each unit of value") if log else "probability density"
     tidy(axes, xlabel=name if unit == "1" else f"{name} ({unit})", ylabel=ylabel, title=title)
     if log and height.max() > 0:

@@ -66,7 +66,10 @@ def _first(results: xr.Dataset) -> Section:
     interval = ""
     if "porosity_low" in results:
         interval = f"({float(results['porosity_low']):.4f} to {float(results['porosity_high']):.4f} with the threshold one noise width either way)"
-    return Section.headline("Porosity φ", f"{float(value):.4f}", interval, f"{value.attrs.get('definition', '')}; bulk: {value.attrs.get('bulk', '')}")
+    words = f"{value.attrs.get('definition', '')}; bulk: {value.attrs.get('bulk', '')}"
+    if "porosity_undenoised" in results:
+        words += f". Before denoising, at the same threshold: {float(results['porosity_undenoised']):.4f}."
+    return Section.headline("Porosity φ", f"{float(value):.4f}", interval, words)
 
 
 def _sample(facts: Mapping[Any, Any]) -> Section:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
 import xarray as xr
 
 from voxelrock import artefacts, filters, segmentation, statistics
@@ -27,10 +28,12 @@ GREY_PHASES = {
     PORE: Phase("pore", "pore", color_of("pore")),
     OUTSIDE: Phase("outside", "outside", color_of("outside")),
 }
-BINS = 1024
+BINS = 2**16
 _MANY = 64
 _FEW = 8
 _APART = 0.05
+_LITTLE = 0.005
+_STRETCHED = 200
 Say = Callable[[str], None]
 
 
@@ -149,6 +152,8 @@ def _thresholded(rock: Rock, recipe: Recipe, step: Threshold, say: Say) -> Segme
         wanted["threshold"] = segmentation.otsu_threshold(quiet, where=where, bins=BINS)
     elif step.method == "minimum_error":
         wanted["threshold"] = segmentation.minimum_error_threshold(quiet, where=where, bins=BINS)
+    if recipe.denoising:
+        wanted["undenoised"] = statistics.histogram(rock.image, where=where, bins=bins)
     facts = dict(compute(wanted, label="threshold"))
     for name in (k for k in facts if k.startswith("grey_")):
         facts[name] = facts[name].assign_attrs(definition=f"{facts[name].attrs.get('definition', '')}; of the grey values inside the region, before denoising")
@@ -160,12 +165,37 @@ def _thresholded(rock: Rock, recipe: Recipe, step: Threshold, say: Say) -> Segme
     trust = segmentation.assess(facts["histogram"], threshold=limit, phase=step.phase)
     facts |= {str(k): v for k, v in trust.items()}
     facts["porosity_curve"] = segmentation.porosity_curve(facts["histogram"], phase=step.phase)
-    warnings = list(trust.attrs["warnings"])
+    warnings = [*trust.attrs["warnings"], *_moved(facts, limit, step.phase), *_outliers(facts["histogram"])]
     if int((facts["histogram"] > 0).sum()) <= _FEW:
         warnings.append("the image has few different values: if it is segmented, name its pores with --pore (in Python Recipe.of(phases=…))")
     dark = segmentation.threshold(quiet, high=limit)
     pores = dark if step.phase == "dark" else ~dark
     return Segmented(_restricted(pores.astype("u1"), where, GREY_PHASES, OUTSIDE), quiet, facts, tuple(warnings))
+
+
+def _moved(facts: dict[str, xr.DataArray], limit: float, phase: str) -> list[str]:
+    """The porosity of the scan as it was, at the same threshold; a warning where denoising moves it by more than the interval would tell."""
+    if "undenoised" not in facts:
+        return []
+    curve = segmentation.porosity_curve(_occupied(facts.pop("undenoised")), phase=phase)
+    below = int((curve["value"].values <= limit).sum()) - 1
+    before = float(curve[below]) if below >= 0 else float(phase == "bright")
+    words = "porosity of the scan before denoising, at the same threshold"
+    facts["porosity_undenoised"] = xr.DataArray(before, attrs={"units": "1", "definition": words})
+    after = float(facts["pore_fraction"])
+    if abs(after - before) <= max(_LITTLE, _APART * max(after, before)):
+        return []
+    return [f"denoising moves the porosity from {before:.4f} to {after:.4f} at the same threshold: it removes thin pores, or noise; compare --denoise none"]
+
+
+def _outliers(histogram: xr.DataArray) -> list[str]:
+    """A warning where a few voxels stretch the range so far that all others share a few bins."""
+    share = np.cumsum(histogram.values) / histogram.values.sum()
+    inner = int(np.searchsorted(share, 0.9995) - np.searchsorted(share, 0.0005)) + 1
+    if inner * _STRETCHED > histogram.size or histogram.size < BINS // 2:
+        return []
+    ends = f"{float(histogram['value'][0]):g} to {float(histogram['value'][-1]):g}"
+    return [f"a few voxels lie far from all others (values from {ends}): the histogram is coarse for the rock; leave them out (--roi)"]
 
 
 def _occupied(histogram: xr.DataArray) -> xr.DataArray:
@@ -275,8 +305,9 @@ def _bulk(labels: VoxelImage, shares: xr.DataArray) -> dict[str, xr.DataArray]:
     inside = counts.sel(label=[k for k in counts["label"].values if k not in outside])
     count = int(inside.sum()) + labels.size - int(counts.sum())  # labels that no phase names are solid
     grid = labels.grid
-    volume = count * math.prod(grid.spacing)
-    units = "voxels" if grid.unit == "voxel" else f"{grid.unit}³"
+    known = grid.unit != "voxel"
+    volume = count * math.prod(grid.to_unit("mm").spacing if known else grid.spacing)
+    units = "mm³" if known else "voxels"
     attrs = {"units": "1", "long_name": "phase fraction", "definition": "voxels with the label divided by those of the bulk"}
     return {
         "phase_fractions": (inside / count).assign_attrs(attrs),
