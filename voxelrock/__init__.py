@@ -9,7 +9,7 @@ from typing import Any as _Any
 __version__ = "0.1.0"
 
 _SUBJECTS = (
-    *("artefacts", "errors", "filters", "generators", "geometry", "io", "labels", "options", "report", "segmentation", "statistics", "storage"),
+    *("artefacts", "errors", "filters", "generators", "geometry", "io", "labels", "morphology", "options", "report", "segmentation", "statistics", "storage"),
     *("viz", "workflow"),
 )
 _NAMES = {

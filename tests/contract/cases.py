@@ -88,7 +88,7 @@ def kittler(a):
     return grey[min(inner, key=lambda t: found[t])]
 
 
-F, S, G, N, L = vr.filters, vr.statistics, vr.segmentation, vr.generators, vr.labels
+F, S, G, N, L, M = vr.filters, vr.statistics, vr.segmentation, vr.generators, vr.labels, vr.morphology
 PARTS = ["total", "effective", "percolating_z", "percolating_y", "percolating_x", "isolated"]
 MISSING = 131  # a grey value of the u1 images, declared to be no data
 SMALL = vr.ZYX(z=9, y=11, x=8)
@@ -192,6 +192,11 @@ CASES = [
     Case("labels.effective_porosity", lambda im: L.effective_porosity(im, connectivity=26), lambda a: dense.fractions(a)[1, 1, 0], "bool", tolerance=1e-15),
     Case("labels.isolated_porosity", lambda im: L.isolated_porosity(im, of="pore", where=BALL), lambda a: dense.fractions(a, ball(a))[5, 0, 1], "bool", tolerance=1e-15),
     Case("labels.percolating_porosity", lambda im: L.percolating_porosity(~im, axis="y"), lambda a: dense.fractions(~a)[3, 0, 0], "bool", tolerance=1e-15),
+    Case("morphology.fill_holes", lambda im: M.fill_holes(im), lambda a: ndi.binary_fill_holes(a, dense.structure(26)), "bool"),
+    Case("morphology.fill_holes where", lambda im: M.fill_holes(~im, connectivity=26, where=BALL), lambda a: ball(a) & (~a | ~dense.outer(a, 6, ball(a))), "bool", "morphology.fill_holes"),
+    Case("segmentation.hysteresis", lambda im: G.hysteresis(im, low=110, high=150), lambda a: dense.holding(a >= 110, a >= 150), "u1"),
+    Case("segmentation.hysteresis dark", lambda im: G.hysteresis(im, low=90.5, high=140, phase="dark", connectivity=26, where=BALL),
+         lambda a: dense.holding((a <= 140) & ball(a), a <= 90.5, 26), "u1", "segmentation.hysteresis"),
     Case("generators.plug", lambda im: N.plug(im, radius=4, outside=255), lambda a: np.where(tube(a), a, 255), "u1"),
     Case("generators.ct_scan", lambda im: N.ct_scan(im, levels={0: 100, 1: 200}, noise=0, dtype="u1", scanner=N.Scanner(blur_vx=0)), lambda a: np.where(a, 200, 100), "bool"),
 ]  # fmt: skip
