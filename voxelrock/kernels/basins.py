@@ -1,0 +1,185 @@
+"""The basins of one block: which voxels drain to the same place, and the passes between them.
+
+A place is a minimum, a marker, or, where the way leaves the block, the voxel just outside it, whose basin is not known yet. The pass
+between two basins is the pair of neighbouring voxels, one in each, whose higher one is lowest in the order of all voxels (of several such
+pairs the one whose lower voxel is lowest). Legend: ``labels`` number the basins of a block from 1, 0 is outside; C-order indices.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from voxelrock.kernels.backend import jit
+from voxelrock.kernels.descent import OUTSIDE, REST, steps
+from voxelrock.typing import HostArray, Triple
+
+
+class Drained(NamedTuple):
+    """A block's labels (int32), the values of markers (labels 1 …), the exits' target (z, y, x in the block) and the minima (index), in label order."""
+
+    labels: HostArray
+    marks: HostArray
+    exits: HostArray
+    minima: HostArray
+
+
+@jit
+def _mark(marks: HostArray, values: HostArray, code: HostArray, labels: HostArray) -> None:
+    for i in range(labels.size):
+        if marks[i] > 0 and code[i] != OUTSIDE:
+            labels[i] = np.searchsorted(values, marks[i]) + 1
+
+
+@jit
+def _leave(code: HostArray, count: int, labels: HostArray, exits: HostArray) -> int:
+    """Label the voxels whose way leaves the block, from ``count`` + 1 on. Gives how many there are."""
+    nz, ny, nx = code.shape
+    found = 0
+    for z in range(nz):
+        for y in range(ny):
+            side = z == 0 or y == 0 or z == nz - 1 or y == ny - 1
+            x = 0
+            while x < nx:
+                c = code[z, y, x]
+                if c != OUTSIDE and labels[z, y, x] == 0:
+                    a, b, d = z + c // 9 - 1, y + c // 3 % 3 - 1, x + c % 3 - 1
+                    if a < 0 or b < 0 or d < 0 or a == nz or b == ny or d == nx:
+                        exits[found, 0], exits[found, 1], exits[found, 2] = a, b, d
+                        found += 1
+                        labels[z, y, x] = count + found
+                x += 1 if side or x == nx - 1 else nx - 1
+    return found
+
+
+@jit
+def _fall(code: HostArray, jump: HostArray, count: int, labels: HostArray, minima: HostArray) -> int:
+    """Follow every voxel down to one that has a label or is a minimum, and label its way. Gives the number of minima."""
+    found = 0
+    for i in range(labels.size):
+        if labels[i] != 0 or code[i] == OUTSIDE:
+            continue
+        j = i
+        while labels[j] == 0 and code[j] != REST:
+            j += jump[code[j]]
+        if labels[j] == 0:
+            minima[found] = j
+            found += 1
+            labels[j] = count + found
+        name = labels[j]
+        j = i
+        while labels[j] == 0:
+            labels[j] = name
+            j += jump[code[j]]
+    return found
+
+
+def drain(code: HostArray, marks: HostArray | None) -> Drained:
+    """The basins of a block from its :func:`~voxelrock.kernels.descent.descent`; marked voxels (> 0) keep what reaches them.
+
+    Memory: 4 bytes per voxel.
+    """
+    code = np.ascontiguousarray(code)
+    labels = np.zeros(code.shape, np.int32)
+    values = np.empty(0, np.int64)
+    if marks is not None:
+        plain = np.ascontiguousarray(marks).reshape(-1)
+        values = np.unique(plain[plain > 0])
+        _mark(plain, values, code.reshape(-1), labels.reshape(-1))
+    nz, ny, nx = code.shape
+    exits = np.empty((2 * (nz * ny + ny * nx + nz * nx), 3), np.int32)
+    left = _leave(code, values.size, labels, exits)
+    jump = np.array([((c // 9 - 1) * ny + c // 3 % 3 - 1) * nx + c % 3 - 1 for c in range(27)], np.int64)
+    minima = np.empty(np.count_nonzero(code == REST), np.int64)
+    found = _fall(code.reshape(-1), jump, values.size + left, labels.reshape(-1), minima)
+    return Drained(labels, values.astype(np.int64), exits[:left].astype(np.int64), minima[:found])
+
+
+@jit
+def _slot(keys: HostArray, key: Any) -> int:
+    """Where a key is in an open hash table, or the free place for it; free places hold -1."""
+    mask = keys.size - 1
+    place = (key * 0x9E3779B97F4A7C1 >> 20) & mask
+    while keys[place] != -1 and keys[place] != key:
+        place = (place + 1) & mask
+    return place
+
+
+@jit
+def _grown(keys: HostArray, high: HostArray, low: HostArray) -> tuple[HostArray, HostArray, HostArray]:
+    bigger = np.full(keys.size * 4, -1, np.int64)
+    more_high, more_low = np.empty(bigger.size, np.int64), np.empty(bigger.size, np.int64)
+    for i in range(keys.size):
+        if keys[i] != -1:
+            place = _slot(bigger, keys[i])
+            bigger[place], more_high[place], more_low[place] = keys[i], high[i], low[i]
+    return bigger, more_high, more_low
+
+
+@jit
+def _passes(flat: HostArray, labels: HostArray, table: HostArray) -> tuple[HostArray, HostArray, HostArray]:
+    """For each pair of basins that touch: their numbers as one key, and the higher and the lower voxel of the pass between them."""
+    nz, ny, nx = labels.shape
+    keys = np.full(1 << 10, -1, np.int64)
+    high, low = np.empty(keys.size, np.int64), np.empty(keys.size, np.int64)
+    count, last, place = 0, np.int64(-1), 0
+    for z in range(nz):
+        for y in range(ny):
+            here = (z * ny + y) * nx
+            for k in range(table.shape[0]):
+                dz, dy, dx = table[k]
+                if z + dz == nz or y + dy < 0 or y + dy == ny:
+                    continue
+                row, other = labels[z, y], labels[z + dz, y + dy]
+                there = here + (dz * ny + dy) * nx + dx
+                for x in range(max(0, -dx), min(nx, nx - dx)):
+                    a, b = row[x], other[x + dx]
+                    if a == b or a == 0 or b == 0:
+                        continue
+                    i, j = here + x, there + x  # i comes before j
+                    top, foot = (j, i) if flat[j] >= flat[i] else (i, j)
+                    key = (np.int64(min(a, b)) << 32) | np.int64(max(a, b))
+                    if key != last:
+                        place, last = _slot(keys, key), key
+                    if keys[place] == -1:
+                        keys[place], high[place], low[place] = key, top, foot
+                        count += 1
+                        if 2 * count > keys.size:
+                            keys, high, low = _grown(keys, high, low)
+                            last = np.int64(-1)
+                        continue
+                    h, f = high[place], low[place]
+                    if flat[top] > flat[h] or (flat[top] == flat[h] and top > h):
+                        continue
+                    if top < h or flat[top] < flat[h] or flat[foot] < flat[f] or (flat[foot] == flat[f] and foot < f):
+                        high[place], low[place] = top, foot
+    used = keys != -1
+    return keys[used], high[used], low[used]
+
+
+def passes(block: HostArray, labels: HostArray, connectivity: int) -> tuple[HostArray, HostArray, HostArray, HostArray]:
+    """The pairs of labels that touch in a block, and the indices of the higher and the lower voxel of each pass (int64 all).
+
+    Memory: 48 bytes for each pair, twice while the table grows, and a copy of a block that is not contiguous.
+    """
+    values = np.ascontiguousarray(block.view(np.uint8) if block.dtype == bool else block).reshape(-1)
+    values.flags.writeable = False
+    after = np.array([step[1:] for step in steps(connectivity) if step[0] > REST], np.int64)
+    keys, high, low = _passes(values, labels, after)
+    return keys >> 32, keys & 0xFFFFFFFF, high, low
+
+
+@jit
+def lowest(values: HostArray, labels: HostArray, found: HostArray) -> None:
+    """The smallest value of each label, into ``found`` (float64, label l at l - 1)."""
+    for i in range(labels.size):
+        if labels[i] > 0 and values[i] < found[labels[i] - 1]:
+            found[labels[i] - 1] = values[i]
+
+
+def index_in_image(index: HostArray, shape: Triple, start: Triple, extent: Triple) -> HostArray:
+    """C-order indices in the image of those in a block."""
+    rest, x = np.divmod(index, max(shape[2], 1))
+    z, y = np.divmod(rest, max(shape[1], 1))
+    return ((z + start[0]) * extent[1] + y + start[1]) * extent[2] + x + start[2]
