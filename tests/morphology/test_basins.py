@@ -151,7 +151,7 @@ def test_a_distance_in_threads_and_a_lazy_image_made_twice():
 def test_marker_in_two_parts_and_two_markers_in_one_basin():
     line = np.array([0, 1, 2, 3, 4, 5, 4, 3, 9, 3, 3, 3], "u1").reshape(1, 1, -1)
     marks = np.array([0, 7, 0, 0, 2, 0, 0, 0, 0, 0, 0, 7], "u1").reshape(1, 1, -1)
-    expected = [7, 7, 7, 7, 2, 2, 2, 2, 7, 7, 7, 7]
+    expected = [7, 7, 7, 7, 2, 2, 2, 2, 2, 7, 7, 7]  # the ridge has two equal neighbours: the first
     np.testing.assert_array_equal(dense.grown(line, marks).ravel(), expected)
     for chunks in (None, ((1,), (1,), (3, 2, 5, 2)), ((1,), (1,), (1,) * 12)):
         assert result(G.watershed(stored(line, chunks), markers=stored(marks, chunks))).ravel().tolist() == expected

@@ -57,7 +57,7 @@ class Flood:
         """That level, or the voxel's own value if it is higher."""
         outside = -np.inf if dtype.kind == "f" else 0 if dtype.kind == "b" else np.iinfo(dtype).min
         level = np.take(np.append(outside, values[1:]).astype(dtype), labels)
-        return np.where(block >= level, block, level)
+        return np.where(block < level, level, block)  # outside, NaN stays too
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ def reconstruction(seed: VoxelImage, mask: VoxelImage, /, *, method: str = "dila
     Parameters
     ----------
     seed
-        Where it starts. What lies above ``mask`` (below it, by erosion) is cut off there.
+        Where it starts; voxels without data start nothing. What lies above ``mask`` (below it, by erosion) is cut off there.
     mask
         The limit: same grid, same type.
     method
@@ -87,9 +87,17 @@ def reconstruction(seed: VoxelImage, mask: VoxelImage, /, *, method: str = "dila
     if seed.dtype != mask.dtype:
         raise ParameterTypeError(f"seed and mask are of one type; got {seed.dtype} and {mask.dtype}: convert one, as with seed.astype({mask.dtype.name!r})")
     keep = counted(mask, where)
-    turned = [_turned(image.data, method) for image in (mask, seed)]
+    turned = [_turned(image.data, method) for image in (mask, _without_gaps(seed, method))]
     data = through_basins(turned[0], keep, Flood(), turned[1], connectivity=connectivity, dtype=mask.dtype)
     return mask.with_data(_turned(data, method), nodata=mask.nodata)
+
+
+def _without_gaps(seed: VoxelImage, method: str) -> VoxelImage:
+    """The seeds, where there are no data as low (by erosion high) as can be."""
+    if seed.nodata is None or seed.dtype.kind == "b":
+        return seed
+    low, high = (-math.inf, math.inf) if seed.dtype.kind == "f" else (int(np.iinfo(seed.dtype).min), int(np.iinfo(seed.dtype).max))
+    return seed.with_data(seed.data, nodata=None).where(seed.valid, other=low if method == "dilation" else high)
 
 
 def _turned(data: Any, method: str) -> Any:
