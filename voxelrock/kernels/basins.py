@@ -13,6 +13,7 @@ import numpy as np
 
 from voxelrock.kernels.backend import jit
 from voxelrock.kernels.descent import OUTSIDE, REST, steps
+from voxelrock.kernels.runs import trailing_zeros
 from voxelrock.typing import HostArray, Triple
 
 
@@ -97,76 +98,89 @@ def drain(code: HostArray, marks: HostArray | None) -> Drained:
 
 
 @jit
-def _slot(keys: HostArray, key: Any) -> int:
+def _slot(table: HostArray, key: Any) -> int:
     """Where a key is in an open hash table, or the free place for it; free places hold -1."""
-    mask = keys.size - 1
-    place = (key * 0x9E3779B97F4A7C1 >> 20) & mask
-    while keys[place] != -1 and keys[place] != key:
+    mask = table.shape[0] - 1
+    mixed = key * 0x9E3779B97F4A7C1
+    place = (mixed ^ mixed >> 32) & mask  # the upper half depends on both numbers
+    while table[place, 0] != -1 and table[place, 0] != key:
         place = (place + 1) & mask
     return place
 
 
 @jit
-def _grown(keys: HostArray, high: HostArray, low: HostArray) -> tuple[HostArray, HostArray, HostArray]:
-    bigger = np.full(keys.size * 4, -1, np.int64)
-    more_high, more_low = np.empty(bigger.size, np.int64), np.empty(bigger.size, np.int64)
-    for i in range(keys.size):
-        if keys[i] != -1:
-            place = _slot(bigger, keys[i])
-            bigger[place], more_high[place], more_low[place] = keys[i], high[i], low[i]
-    return bigger, more_high, more_low
+def _grown(table: HostArray, height: HostArray) -> tuple[HostArray, HostArray]:
+    bigger, heights = np.full((table.shape[0] * 2, 3), -1, np.int64), np.empty(height.size * 2, height.dtype)
+    for i in range(height.size):
+        if table[i, 0] != -1:
+            place = _slot(bigger, table[i, 0])
+            bigger[place, 0], bigger[place, 1], bigger[place, 2] = table[i, 0], table[i, 1], table[i, 2]
+            heights[place] = height[i]
+    return bigger, heights
 
 
 @jit
-def _passes(flat: HostArray, labels: HostArray, table: HostArray) -> tuple[HostArray, HostArray, HostArray]:
+def _differ(here: HostArray, there: HostArray, bit: int, differs: HostArray) -> None:
+    """Set a bit where two rows of labels hold different basins."""
+    for x in range(here.size):
+        differs[x] |= np.uint16((here[x] != there[x]) & (here[x] != 0) & (there[x] != 0)) * np.uint16(bit)
+
+
+@jit
+def _look(labels: HostArray, z: int, y: int, table: HostArray, differs: HostArray) -> None:
+    """For each voxel of a row a bit for each of the later neighbours that lies in another basin."""
+    nz, ny, nx = labels.shape
+    differs[:] = 0
+    for k in range(table.shape[0]):
+        dz, dy, dx = table[k]
+        if z + dz < nz and 0 <= y + dy < ny:
+            first, last = max(0, -dx), min(nx, nx - dx)
+            _differ(labels[z, y, first:last], labels[z + dz, y + dy, first + dx : last + dx], 1 << k, differs[first:last])
+
+
+@jit
+def _passes(flat: HostArray, labels: HostArray, near: HostArray) -> HostArray:
     """For each pair of basins that touch: their numbers as one key, and the higher and the lower voxel of the pass between them."""
     nz, ny, nx = labels.shape
-    keys = np.full(1 << 10, -1, np.int64)
-    high, low = np.empty(keys.size, np.int64), np.empty(keys.size, np.int64)
+    names = labels.reshape(-1)
+    table, height = np.full((1 << 12, 3), -1, np.int64), np.empty(1 << 12, flat.dtype)
+    jump = (near[:, 0] * ny + near[:, 1]) * nx + near[:, 2]
+    differs = np.empty(nx, np.uint16)
     count, last, place = 0, np.int64(-1), 0
-    for z in range(nz):
-        for y in range(ny):
-            here = (z * ny + y) * nx
-            for k in range(table.shape[0]):
-                dz, dy, dx = table[k]
-                if z + dz == nz or y + dy < 0 or y + dy == ny:
-                    continue
-                row, other = labels[z, y], labels[z + dz, y + dy]
-                there = here + (dz * ny + dy) * nx + dx
-                for x in range(max(0, -dx), min(nx, nx - dx)):
-                    a, b = row[x], other[x + dx]
-                    if a == b or a == 0 or b == 0:
-                        continue
-                    i, j = here + x, there + x  # i comes before j
-                    top, foot = (j, i) if flat[j] >= flat[i] else (i, j)
-                    key = (np.int64(min(a, b)) << 32) | np.int64(max(a, b))
-                    if key != last:
-                        place, last = _slot(keys, key), key
-                    if keys[place] == -1:
-                        keys[place], high[place], low[place] = key, top, foot
-                        count += 1
-                        if 2 * count > keys.size:
-                            keys, high, low = _grown(keys, high, low)
-                            last = np.int64(-1)
-                        continue
-                    h, f = high[place], low[place]
-                    if flat[top] > flat[h] or (flat[top] == flat[h] and top > h):
-                        continue
-                    if top < h or flat[top] < flat[h] or flat[foot] < flat[f] or (flat[foot] == flat[f] and foot < f):
-                        high[place], low[place] = top, foot
-    used = keys != -1
-    return keys[used], high[used], low[used]
+    for r in range(nz * ny):
+        _look(labels, r // ny, r % ny, near, differs)
+        for x in range(nx):
+            bits = np.uint64(differs[x])
+            i = r * nx + x
+            while bits:
+                j = i + jump[trailing_zeros(bits)]  # i comes before j
+                bits &= bits - np.uint64(1)
+                top, foot = (j, i) if flat[j] >= flat[i] else (i, j)
+                key = (np.int64(min(names[i], names[j])) << 32) | np.int64(max(names[i], names[j]))
+                if key != last:
+                    place, last = _slot(table, key), key
+                if table[place, 0] == -1:
+                    table[place, 0], table[place, 1], table[place, 2], height[place] = key, top, foot, flat[top]
+                    count += 1
+                    if 2 * count > height.size:
+                        table, height = _grown(table, height)
+                        last = np.int64(-1)
+                elif flat[top] <= height[place]:
+                    high, low = table[place, 1], table[place, 2]
+                    if flat[top] < height[place] or top < high or (top == high and (flat[foot] < flat[low] or (flat[foot] == flat[low] and foot < low))):
+                        table[place, 1], table[place, 2], height[place] = top, foot, flat[top]
+    return table[table[:, 0] != -1]
 
 
 def passes(block: HostArray, labels: HostArray, connectivity: int) -> tuple[HostArray, HostArray, HostArray, HostArray]:
     """The pairs of labels that touch in a block, and the indices of the higher and the lower voxel of each pass (int64 all).
 
-    Memory: 48 bytes for each pair, twice while the table grows, and a copy of a block that is not contiguous.
+    Memory: 50 to 130 bytes for each pair, and half of it again while the table grows, and a copy of a block that is not contiguous.
     """
     values = np.ascontiguousarray(block.view(np.uint8) if block.dtype == bool else block).reshape(-1)
     values.flags.writeable = False
     after = np.array([step[1:] for step in steps(connectivity) if step[0] > REST], np.int64)
-    keys, high, low = _passes(values, labels, after)
+    keys, high, low = _passes(values, labels, after).T
     return keys >> 32, keys & 0xFFFFFFFF, high, low
 
 
