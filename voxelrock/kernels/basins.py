@@ -18,9 +18,11 @@ from voxelrock.typing import HostArray, Triple
 
 
 class Drained(NamedTuple):
-    """A block's labels (int32), the values of markers (labels 1 …), the exits' target (z, y, x in the block) and the minima (index), in label order."""
+    """A block's labels (int32) and the way down that they follow (u1: markers rest); in the order of labels the values of markers, the targets
+    of exits (z, y, x in the block) and the minima (index)."""
 
     labels: HostArray
+    code: HostArray
     marks: HostArray
     exits: HostArray
     minima: HostArray
@@ -31,6 +33,7 @@ def _mark(marks: HostArray, values: HostArray, code: HostArray, labels: HostArra
     for i in range(labels.size):
         if marks[i] > 0 and code[i] != OUTSIDE:
             labels[i] = np.searchsorted(values, marks[i]) + 1
+            code[i] = REST
 
 
 @jit
@@ -87,6 +90,7 @@ def drain(code: HostArray, marks: HostArray | None) -> Drained:
     if marks is not None:
         plain = np.ascontiguousarray(marks).reshape(-1)
         values = np.unique(plain[plain > 0])
+        code = code.copy()
         _mark(plain, values, code.reshape(-1), labels.reshape(-1))
     nz, ny, nx = code.shape
     exits = np.empty((2 * (nz * ny + ny * nx + nz * nx), 3), np.int32)
@@ -94,7 +98,7 @@ def drain(code: HostArray, marks: HostArray | None) -> Drained:
     jump = np.array([((c // 9 - 1) * ny + c // 3 % 3 - 1) * nx + c % 3 - 1 for c in range(27)], np.int64)
     minima = np.empty(np.count_nonzero(code == REST), np.int64)
     found = _fall(code.reshape(-1), jump, values.size + left, labels.reshape(-1), minima)
-    return Drained(labels, values.astype(np.int64), exits[:left].astype(np.int64), minima[:found])
+    return Drained(labels, code, values.astype(np.int64), exits[:left].astype(np.int64), minima[:found])
 
 
 @jit
@@ -139,7 +143,7 @@ def _look(labels: HostArray, z: int, y: int, table: HostArray, differs: HostArra
 
 
 @jit
-def _passes(flat: HostArray, labels: HostArray, near: HostArray) -> HostArray:
+def _passes(flat: HostArray, labels: HostArray, code: HostArray, near: HostArray, beaten: HostArray) -> HostArray:
     """For each pair of basins that touch: their numbers as one key, and the higher and the lower voxel of the pass between them."""
     nz, ny, nx = labels.shape
     names = labels.reshape(-1)
@@ -150,11 +154,14 @@ def _passes(flat: HostArray, labels: HostArray, near: HostArray) -> HostArray:
     for r in range(nz * ny):
         _look(labels, r // ny, r % ny, near, differs)
         for x in range(nx):
-            bits = np.uint64(differs[x])
             i = r * nx + x
+            bits = np.uint64(differs[x] & ~beaten[0, code[i]])
             while bits:
-                j = i + jump[trailing_zeros(bits)]  # i comes before j
+                step = trailing_zeros(bits)
                 bits &= bits - np.uint64(1)
+                j = i + jump[step]  # i comes before j
+                if beaten[1, code[j]] >> step & 1:
+                    continue
                 top, foot = (j, i) if flat[j] >= flat[i] else (i, j)
                 key = (np.int64(min(names[i], names[j])) << 32) | np.int64(max(names[i], names[j]))
                 if key != last:
@@ -172,15 +179,32 @@ def _passes(flat: HostArray, labels: HostArray, near: HostArray) -> HostArray:
     return table[table[:, 0] != -1]
 
 
-def passes(block: HostArray, labels: HostArray, connectivity: int) -> tuple[HostArray, HostArray, HostArray, HostArray]:
+def _beaten(connectivity: int) -> HostArray:
+    """For each way down of the first (or second) voxel of a pair, the pairs of which there is a lower one between the same basins, as bits.
+
+    If the voxel below one of them is a neighbour of the other, then that is a lower pair: with a lower top, or an equal top and a lower foot.
+    """
+    offset = {code: np.array(step) for code, *step in steps(connectivity)}
+    found = np.zeros((2, 256), np.uint16)
+    for bit, pair in enumerate(offset[code] for code in offset if code > REST):
+        for code, down in offset.items():
+            for which, apart in enumerate((pair - down, pair + down)):
+                if np.abs(apart).max() == 1 and any((apart == other).all() for other in offset.values()):
+                    found[which, code] |= 1 << bit
+    return found
+
+
+def passes(block: HostArray, labels: HostArray, connectivity: int, code: HostArray | None = None) -> tuple[HostArray, HostArray, HostArray, HostArray]:
     """The pairs of labels that touch in a block, and the indices of the higher and the lower voxel of each pass (int64 all).
 
-    Memory: 50 to 130 bytes for each pair, and half of it again while the table grows, and a copy of a block that is not contiguous.
+    With the ``code`` of the ways down that the labels follow, pairs of voxels that cannot be lowest are left out, even where the lower pair lies across
+    the block's side. Memory: 50 to 130 bytes for each pair, and half of it again while the table grows, and a copy of a block that is not contiguous.
     """
     values = np.ascontiguousarray(block.view(np.uint8) if block.dtype == bool else block).reshape(-1)
     values.flags.writeable = False
     after = np.array([step[1:] for step in steps(connectivity) if step[0] > REST], np.int64)
-    keys, high, low = _passes(values, labels, after).T
+    ways = np.full(labels.size, REST, np.uint8) if code is None else np.ascontiguousarray(code).reshape(-1)
+    keys, high, low = _passes(values, labels, ways, after, _beaten(connectivity)).T
     return keys >> 32, keys & 0xFFFFFFFF, high, low
 
 

@@ -105,9 +105,9 @@ def _nodes(ids: HostArray, bottom: HostArray, seed: HostArray) -> Basins:
     return nodes
 
 
-def _edges(block: HostArray, labels: HostArray, ids: HostArray, start: Triple, rules: Rules) -> Edges:
+def _edges(block: HostArray, basins: _Slab | Drained, ids: HostArray, start: Triple, rules: Rules) -> Edges:
     """The passes between the basins of a block whose label l has the id ``ids[l - 1]``."""
-    a, b, high, low = passes(block, labels, rules.connectivity)
+    a, b, high, low = passes(block, basins.labels, rules.connectivity, basins.code if isinstance(basins, Drained) else None)
     flat = block.reshape(-1)
     there = (index_in_image(index, block.shape, start, rules.extent) for index in (high, low))
     return Edges(ids[a - 1], ids[b - 1], flat[high].astype("f8"), next(there), flat[low].astype("f8"), next(there))
@@ -137,7 +137,7 @@ def catchment(*blocks: Block, rules: Rules, start: Any, shape: Any) -> Catchment
         seeds = np.ascontiguousarray(to_host(blocks[2])).reshape(-1)
         lowest(seeds.view(np.uint8) if seeds.dtype == bool else seeds, found.labels.reshape(-1), seed)
     nodes = _nodes(ids, bottom, seed)
-    edges = spanning(_edges(block, found.labels, ids, start, rules), nodes.ids)
+    edges = spanning(_edges(block, found, ids, start, rules), nodes.ids)
     sides = rules.open_sides(box) if box.size else []
     planes = {side: _face(found.labels, *side) for side in sides}
     values = {side: _face(block, *side) for side in sides}
@@ -216,7 +216,7 @@ def join(pieces: list[Catchment], rules: Rules) -> tuple[Catchment, Joint]:
     slabs = _slabs(parts, box)
     rows = Basins(*(np.concatenate(columns) for columns in zip(*(piece.basins for piece in pieces))))
     names, values = _resolved(slabs, opened, np.unique(rows.ids[rows.ids < 0]), rules.extent)
-    contacts = [_edges(slab.values, slab.labels, opened, slab.start, rules) for slab in slabs]
+    contacts = [_edges(slab.values, slab, opened, slab.start, rules) for slab in slabs]
     nodes = _nodes(_renamed(rows.ids, names, values), rows.bottom, rows.seed)
     edges = Edges(*(np.concatenate(columns) for columns in zip(*(piece.edges for piece in pieces), *contacts)))
     edges = spanning(edges._replace(a=_renamed(edges.a, names, values), b=_renamed(edges.b, names, values)), nodes.ids)
