@@ -37,8 +37,8 @@ def _mark(marks: HostArray, values: HostArray, code: HostArray, labels: HostArra
 
 
 @jit
-def _leave(code: HostArray, count: int, labels: HostArray, exits: HostArray) -> int:
-    """Label the voxels whose way leaves the block, from ``count`` + 1 on. Gives how many there are."""
+def _leave(code: HostArray, labels: HostArray, exits: HostArray, place: HostArray) -> int:
+    """The voxels whose way leaves the block (``place``, an index), and where it goes. Gives how many there are."""
     nz, ny, nx = code.shape
     found = 0
     for z in range(nz):
@@ -51,8 +51,8 @@ def _leave(code: HostArray, count: int, labels: HostArray, exits: HostArray) -> 
                     a, b, d = z + c // 9 - 1, y + c // 3 % 3 - 1, x + c % 3 - 1
                     if a < 0 or b < 0 or d < 0 or a == nz or b == ny or d == nx:
                         exits[found, 0], exits[found, 1], exits[found, 2] = a, b, d
+                        place[found] = (z * ny + y) * nx + x
                         found += 1
-                        labels[z, y, x] = count + found
                 x += 1 if side or x == nx - 1 else nx - 1
     return found
 
@@ -93,12 +93,16 @@ def drain(code: HostArray, marks: HostArray | None) -> Drained:
         code = code.copy()
         _mark(plain, values, code.reshape(-1), labels.reshape(-1))
     nz, ny, nx = code.shape
-    exits = np.empty((2 * (nz * ny + ny * nx + nz * nx), 3), np.int32)
-    left = _leave(code, values.size, labels, exits)
+    most = 2 * (nz * ny + ny * nx + nz * nx)
+    exits, place = np.empty((most, 3), np.int64), np.empty(most, np.int64)
+    left = _leave(code, labels, exits, place)
+    _, first, target = np.unique(np.ravel_multi_index(tuple(exits[:left].T + 1), (nz + 2, ny + 2, nx + 2)), return_index=True, return_inverse=True)
+    labels.reshape(-1)[place[:left]] = values.size + 1 + target  # one label for all that go to the same voxel
+    exits = exits[first]
     jump = np.array([((c // 9 - 1) * ny + c // 3 % 3 - 1) * nx + c % 3 - 1 for c in range(27)], np.int64)
     minima = np.empty(np.count_nonzero(code == REST), np.int64)
-    found = _fall(code.reshape(-1), jump, values.size + left, labels.reshape(-1), minima)
-    return Drained(labels, code, values.astype(np.int64), exits[:left].astype(np.int64), minima[:found])
+    found = _fall(code.reshape(-1), jump, values.size + len(exits), labels.reshape(-1), minima)
+    return Drained(labels, code, values.astype(np.int64), exits, minima[:found])
 
 
 @jit
