@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import scipy.fft
+import scipy.ndimage
 
 import voxelrock as vr
 
@@ -80,6 +81,13 @@ def _mask_zarr(folder: Path, size: int) -> None:
     vr.save(vr.from_array(np.asarray(mask)), folder / "mask.zarr")
 
 
+def _distance_zarr(folder: Path, size: int) -> None:
+    """Minus the squared distance of pore voxels to the solid (i4)."""
+    mask = np.load(provide(folder, size, "mask.npy"))
+    squared = np.rint(scipy.ndimage.distance_transform_edt(mask) ** 2).astype("i4")
+    vr.save(vr.from_array(-squared), folder / "distance.zarr")
+
+
 def _field_npy(folder: Path, size: int) -> None:
     """float32 with noise, as a filtered scan has it."""
     np.save(folder / "field.npy", np.stack([smooth + np.float32(0.01) * noise for smooth, noise in _planes(size)]))
@@ -105,6 +113,7 @@ _MAKERS = {
     "plug.zarr": _plug_zarr,
     "mask.npy": _mask_npy,
     "mask.zarr": _mask_zarr,
+    "distance.zarr": _distance_zarr,
     "field.npy": _field_npy,
     "rockverse.zarr": _rockverse_zarr,
 }

@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 import scipy.ndimage as ndi
 from skimage.filters import threshold_multiotsu, threshold_otsu
+from skimage.morphology import h_maxima, reconstruction
 
 import voxelrock as vr
 from tests.labels import components_dense as dense
+from tests.morphology import basins_dense as basins
 
 BALL = vr.Ball(center={"z": 4.0, "y": 5.0, "x": 3.0}, radius=3.7)
 
@@ -246,6 +248,21 @@ CASES = [
          lambda a: dilated(eroded(a, 1.3, ball(a), solid=True), 1.3, ball(a)), "bool", "morphology.opening"),
     Case("morphology.closing", lambda im: M.closing(im, radius=1.5), lambda a: eroded(dilated(a, 1.5), 1.5), "bool"),
     Case("morphology.closing where", lambda im: M.closing(im, radius=2, where=BALL), lambda a: eroded(dilated(a, 2, ball(a)), 2, ball(a)), "bool", "morphology.closing"),
+    Case("morphology.fill_holes", lambda im: M.fill_holes(im), lambda a: ndi.binary_fill_holes(a, dense.structure(26)), "bool"),
+    Case("morphology.fill_holes where", lambda im: M.fill_holes(~im, connectivity=26, where=BALL), lambda a: ball(a) & (~a | ~dense.outer(a, 6, ball(a))), "bool", "morphology.fill_holes"),
+    Case("segmentation.hysteresis", lambda im: G.hysteresis(im, low=110, high=150), lambda a: dense.holding(a >= 110, a >= 150), "u1"),
+    Case("segmentation.hysteresis dark", lambda im: G.hysteresis(im, low=90.5, high=140, phase="dark", connectivity=26, where=BALL),
+         lambda a: dense.holding((a <= 140) & ball(a), a <= 90.5, 26), "u1", "segmentation.hysteresis"),
+    Case("segmentation.watershed", lambda im: G.watershed(im), basins.regions, "u1"),
+    Case("segmentation.watershed f4 where", lambda im: G.watershed(im, connectivity=26, where=BALL), lambda a: basins.regions(a, 26, ball(a)), "f4", "segmentation.watershed"),
+    Case("segmentation.watershed markers", lambda im: G.watershed(im, markers=im // 200, connectivity=18),
+         lambda a: basins.grown(a, a // 200, 18), "u1", "segmentation.watershed"),
+    Case("segmentation.watershed of a filter", lambda im: G.watershed(F.median(im, radius_vx=1)), lambda a: basins.regions(ndi.median_filter(a, 3)), "u1", "segmentation.watershed"),
+    Case("morphology.reconstruction", lambda im: M.reconstruction(im // 2, im), lambda a: reconstruction(a // 2, a)),
+    Case("morphology.reconstruction erosion where", lambda im: M.reconstruction(im + np.float32(3), im, method="erosion", connectivity=6, where=BALL),
+         lambda a: basins.shrunk(a + np.float32(3), a, 6, ball(a)), "f4", "morphology.reconstruction"),
+    Case("morphology.h_maxima", lambda im: M.h_maxima(im, height=40), lambda a: h_maxima(a, 40) > 0, "u1"),
+    Case("morphology.h_minima", lambda im: M.h_minima(im, depth=9, connectivity=6, where=BALL), lambda a: basins.deep(a, 9, 6, ball(a)), "i1"),
     Case("generators.plug", lambda im: N.plug(im, radius=4, outside=255), lambda a: np.where(tube(a), a, 255), "u1"),
     Case("generators.ct_scan", lambda im: N.ct_scan(im, levels={0: 100, 1: 200}, noise=0, dtype="u1", scanner=N.Scanner(blur_vx=0)), lambda a: np.where(a, 200, 100), "bool"),
 ]  # fmt: skip

@@ -88,3 +88,10 @@ def fractions(a, inside=None):
         rows.append([pore, effective, *spanning, pore - effective])
     table = np.array(rows, float).T
     return np.stack([table / inside.sum(), table / table[0, 0]], axis=-1)
+
+
+def holding(a, sure, connectivity=6):
+    """The components that hold a voxel of another mask."""
+    labels = label(a, connectivity)
+    found = np.unique(labels[sure & a])
+    return np.isin(labels, found) & a

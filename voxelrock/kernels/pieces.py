@@ -15,9 +15,10 @@ import numpy as np
 
 from voxelrock.geometry import VoxelBox
 from voxelrock.kernels.backend import jit, kernel, to_host
+from voxelrock.kernels.basins import index_in_image
 from voxelrock.kernels.components import components_of
 from voxelrock.kernels.numbering import Choice, Ledger, Members, Message, Naming, Part
-from voxelrock.kernels.planes import Plane, assembled, join_planes, settle
+from voxelrock.kernels.planes import Plane, assembled, join_planes, meeting, settle
 from voxelrock.kernels.runs import Runs, find_runs, paint, paint_face
 from voxelrock.kernels.surfaces import INSIDE, SIDES
 from voxelrock.typing import Block, HostArray, Triple
@@ -127,17 +128,10 @@ def _leaf(runs: Runs, region: tuple[Block, ...], rules: Rules, start: Triple) ->
     if runs.value.size:
         value[numbers - 1] = runs.value
     done = sides & rules.open_sides(box) == 0
-    whole = _global(key, runs.shape, start, rules.extent)
+    whole = index_in_image(key, runs.shape, start, rules.extent)
     rank = _rank(whole, done, rules.extent[2])
     members = Members(whole, size, flags, rank, value)
     return _Leaf(box, runs, numbers, members, done, rules.naming.enter(members.only(done)))
-
-
-def _global(key: HostArray, shape: Triple, start: Triple, extent: Triple) -> HostArray:
-    """C-order indices in the image of those in a block."""
-    rest, x = np.divmod(key, max(shape[2], 1))
-    z, y = np.divmod(rest, max(shape[1], 1))
-    return ((z + start[0]) * extent[1] + y + start[1]) * extent[2] + x + start[2]
 
 
 def _rank(key: HostArray, done: HostArray, width: int) -> HostArray:
@@ -218,18 +212,18 @@ def _gathered(pieces: list[Piece], axis: int, low: bool, shifts: list[int]) -> H
 
 def _contacts(pieces: list[Piece], whole: bool, rules: Rules, parent: HostArray, value: HostArray) -> None:
     """Join labels across all planes between the pieces, and across the image's ends that meet."""
-    shifts = np.cumsum([0, *(len(p.members.key) for p in pieces)]).tolist()
+    parts = [p for p in pieces if p.box.size]  # those without voxels have no labels either
+    shifts = np.cumsum([0, *(len(p.members.key) for p in parts)]).tolist()
     for axis in range(3):
-        solid = [(i, p.box) for i, p in enumerate(pieces) if p.box.size]
-        last, first = {i: box.stop[axis] for i, box in solid}, {i: box.start[axis] for i, box in solid}
-        meeting = [(c, c, (False, False)) for c in sorted(set(last.values()) & set(first.values()))]
-        if whole and solid and rules.periodic[axis]:
+        cuts = [(before, after, (False, False)) for _, before, after in meeting([p.box for p in parts], axis)]
+        if whole and parts and rules.periodic[axis]:
             a, b = (rules.periodic[a] for a in range(3) if a != axis)
-            meeting.append((rules.extent[axis], 0, (a, b)))
-        for end, begin, wrap in meeting:
-            before, after = ([i for i in at if at[i] == c] for at, c in ((last, end), (first, begin)))
+            last = [i for i, p in enumerate(parts) if p.box.stop[axis] == rules.extent[axis]]
+            first = [i for i, p in enumerate(parts) if p.box.start[axis] == 0]
+            cuts.append((last, first, (a, b)))
+        for before, after, wrap in cuts:
             planes = [
-                _gathered([pieces[i] for i in side], axis, low, [shifts[i] for i in side])
+                _gathered([parts[i] for i in side], axis, low, [shifts[i] for i in side])
                 for side, low in ((before, False), (after, True))
             ]  # fmt: skip
             join_planes(parent, value, planes[0], planes[1], rules.connectivity, wrap)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from voxelrock.geometry import VoxelBox
 from voxelrock.kernels.backend import jit
 from voxelrock.kernels.components import unite
 from voxelrock.typing import HostArray
@@ -43,14 +44,26 @@ class Plane:
         return int(self.ends.nbytes + self.labels.nbytes)
 
 
-def assembled(planes: Iterable[tuple[Plane, int, int]]) -> HostArray:
-    """One array from planes that tile it; each with its first index along the two axes."""
-    parts = list(planes)
-    shape = max(a + p.shape[0] for p, a, _ in parts), max(b + p.shape[1] for p, _, b in parts)
-    whole = np.zeros(shape, np.int32)
-    for plane, a, b in parts:
-        whole[a : a + plane.shape[0], b : b + plane.shape[1]] = plane.dense()
+def tiled(arrays: Iterable[tuple[HostArray, int, int]]) -> HostArray:
+    """One array from arrays that tile it; each with its first index along the two axes."""
+    parts = list(arrays)
+    shape = max(a + part.shape[0] for part, a, _ in parts), max(b + part.shape[1] for part, _, b in parts)
+    whole = np.zeros(shape, parts[0][0].dtype)
+    for part, a, b in parts:
+        whole[a : a + part.shape[0], b : b + part.shape[1]] = part
     return whole
+
+
+def assembled(planes: Iterable[tuple[Plane, int, int]]) -> HostArray:
+    """The labels (int32) of planes that tile one; each with its first index along the two axes."""
+    return tiled((plane.dense(), a, b) for plane, a, b in planes)
+
+
+def meeting(boxes: Sequence[VoxelBox], axis: int) -> list[tuple[int, list[int], list[int]]]:
+    """Where boxes that tile one meet across an axis: the index of the voxels after each cut, the boxes before it and those after it."""
+    stops, starts = [box.stop[axis] for box in boxes], [box.start[axis] for box in boxes]
+    cuts = sorted(set(stops) & set(starts))
+    return [(cut, [i for i, end in enumerate(stops) if end == cut], [i for i, begin in enumerate(starts) if begin == cut]) for cut in cuts]
 
 
 @jit

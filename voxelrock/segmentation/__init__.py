@@ -1,6 +1,19 @@
 """Grey values to phases."""
 
+from voxelrock.segmentation.hysteresis import hysteresis
 from voxelrock.segmentation.thresholds import minimum_error_threshold, multi_otsu, multi_otsu_thresholds, otsu, otsu_threshold, threshold
 from voxelrock.segmentation.trust import assess, porosity_curve
+from voxelrock.segmentation.watershed import watershed
 
-__all__ = ["assess", "minimum_error_threshold", "multi_otsu", "multi_otsu_thresholds", "otsu", "otsu_threshold", "porosity_curve", "threshold"]
+__all__ = [
+    "assess",
+    "hysteresis",
+    "minimum_error_threshold",
+    "multi_otsu",
+    "multi_otsu_thresholds",
+    "otsu",
+    "otsu_threshold",
+    "porosity_curve",
+    "threshold",
+    "watershed",
+]
