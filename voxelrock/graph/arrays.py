@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, cast
 
@@ -9,6 +10,7 @@ import dask.array as da
 import numpy as np
 from dask.highlevelgraph import HighLevelGraph
 
+from voxelrock.errors import ParameterError
 from voxelrock.geometry import Tiling, VoxelBox
 from voxelrock.graph.expressions import Apply, Blocks, Expression, Footprint, Read, Value
 from voxelrock.graph.identity import fingerprint
@@ -47,6 +49,13 @@ def to_array(expression: Expression, tiling: Tiling) -> da.Array:
 def from_source(source: Source, tiling: Tiling) -> da.Array:
     """The lazy array of a stored image, read in blocks of a tiling."""
     return to_array(Read(source), tiling)
+
+
+def check_shapes(images: Sequence[da.Array]) -> None:
+    """Raise ``ParameterError`` unless all images have the shape of the first."""
+    for image in images[1:]:
+        if image.shape != images[0].shape:
+            raise ParameterError(f"images of different shapes cannot be combined: {images[0].shape} and {image.shape}")
 
 
 def top(array: da.Array) -> Any:

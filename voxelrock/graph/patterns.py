@@ -13,9 +13,8 @@ from typing import Any
 import dask.array as da
 import numpy as np
 
-from voxelrock.errors import ParameterError
 from voxelrock.geometry import Tiling, VoxelBox
-from voxelrock.graph.arrays import lift, tiling_of, to_array, value
+from voxelrock.graph.arrays import check_shapes, lift, tiling_of, to_array, value
 from voxelrock.graph.expressions import Apply, Blocks, Expression, Footprint, required, walk
 from voxelrock.graph.fresh import fresh, second_passes
 from voxelrock.kernels.backend import Kernel
@@ -117,9 +116,7 @@ def build(
     ParameterError
         The images have different shapes.
     """
-    for image in images[1:]:
-        if image.shape != images[0].shape:
-            raise ParameterError(f"images of different shapes cannot be combined: {images[0].shape} and {image.shape}")
+    check_shapes(images)
     tiling = tiling_of(images[0])
     pairs = _pairs(parameters)
     lazy = [v for _, v in pairs if hasattr(v, "key")]

@@ -11,10 +11,10 @@ import numpy as np
 from dask._task_spec import List, Task, TaskRef
 from dask.highlevelgraph import HighLevelGraph
 
-from voxelrock.errors import ParameterError, VoxelrockError
+from voxelrock.errors import VoxelrockError
 from voxelrock.geometry import Tiling, VoxelBox
 from voxelrock.graph import progress
-from voxelrock.graph.arrays import lift, tiling_of, value
+from voxelrock.graph.arrays import check_shapes, lift, tiling_of, value
 from voxelrock.graph.expressions import Expression, Value
 from voxelrock.graph.fresh import fresh, second_passes
 from voxelrock.graph.identity import fingerprint
@@ -57,9 +57,7 @@ class Reduction:
         ParameterError
             The images have different shapes.
         """
-        for image in images[1:]:
-            if image.shape != images[0].shape:
-                raise ParameterError(f"images of different shapes cannot be combined: {images[0].shape} and {image.shape}")
+        check_shapes(images)
         pairs = tuple(sorted((k, value(v) if isinstance(v, da.Array) else v) for k, v in parameters.items()))
         lazy = [v for _, v in pairs if isinstance(v, Value)]
         lifted = [lift(image) for image in images]

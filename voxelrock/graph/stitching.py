@@ -18,9 +18,9 @@ import numpy as np
 from dask._task_spec import List, Task, TaskRef
 from dask.highlevelgraph import HighLevelGraph
 
-from voxelrock.errors import ParameterError, VoxelrockError
+from voxelrock.errors import VoxelrockError
 from voxelrock.geometry import Tiling, VoxelBox
-from voxelrock.graph.arrays import lift, tiling_of
+from voxelrock.graph.arrays import check_shapes, lift, tiling_of
 from voxelrock.graph.expressions import Expression
 from voxelrock.graph.fresh import again
 from voxelrock.graph.identity import fingerprint
@@ -67,9 +67,7 @@ class Stitching:
         ParameterError
             The images have different shapes.
         """
-        for image in images[1:]:
-            if image.shape != images[0].shape:
-                raise ParameterError(f"images of different shapes cannot be combined: {images[0].shape} and {image.shape}")
+        check_shapes(images)
         roots = tuple(lift(image) for image in images)
         layer = StitchedLayer(self, roots, tiling_of(images[0]), rules, np.dtype(dtype))
         graph = HighLevelGraph.from_collections(layer.name, layer, dependencies=layer.upstream())
