@@ -11,6 +11,7 @@ import voxelrock as vr
 from voxelrock.errors import DataError, ExistsError, ParameterError, StorageError, UnfinishedError
 from voxelrock.workflow import Recipe, analyze, parse_region
 from voxelrock.workflow.folder import Folder
+from voxelrock.workflow.stages import find_rock
 
 
 def scan(shape=(30, 28, 26)):
@@ -390,3 +391,25 @@ def test_an_outlier_is_told():
     found = analyze(vr.from_array(array), recipe=Recipe.of(roi="none", denoise="none"))
     assert any("lie far from all others" in text for text in found.attrs["warnings"])
     assert not any("lie far" in text for text in usual.attrs["warnings"])
+
+
+@pytest.mark.parametrize("radius", [1, 2, 5, 30])
+def test_the_region_stays_inside_a_plug_by_more_than_filters_reach(radius):
+    shape, size = (20, 440, 440), 210
+    _, y, x = np.ogrid[:20, :440, :440]
+    inside = np.broadcast_to((y - 220) ** 2 + (x - 220) ** 2 <= size**2, shape)
+    image = vr.from_array((np.where(inside, 200, 50) + np.random.default_rng(0).normal(0, 8, shape)).astype("u1"))
+    margin = size - find_rock(image, Recipe.of(radius_vx=radius)).where.radius
+    assert margin > max(radius + 1.5, 0.0195 * size)
+    assert margin < max(radius + 2.5, 0.0205 * size)
+
+
+def test_a_finished_analysis_needs_no_room(tmp_path, monkeypatch):
+    image = vr.from_array(scan())
+    analyze(image, out=tmp_path)
+
+    def never(*_):
+        raise AssertionError("asked for room")
+
+    monkeypatch.setattr("voxelrock.workflow.analysis.check_space", never)
+    analyze(image, out=tmp_path)

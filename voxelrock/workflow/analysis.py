@@ -102,7 +102,8 @@ def analyze(image: VoxelImage, /, *, out: str | Path | None = None, recipe: Reci
         return _measured(image, steps, name, None, say)
     folder = Folder(Path(out).absolute())
     facts = describe(image, source)
-    check_space(image, folder.path)
+    if overwrite or not folder.results.exists():
+        check_space(image, folder.path)
     with folder.held():
         going_on = folder.claim(run_identity(image, steps), steps, facts, versions(), overwrite=overwrite)
         if going_on and folder.results.exists() and folder.segmented.exists():

@@ -11,6 +11,7 @@ import numpy as np
 import xarray as xr
 
 from voxelrock import artefacts, filters, segmentation, statistics
+from voxelrock.artefacts.outline import MARGIN, MARGIN_VX
 from voxelrock.artefacts.sampling import LEAST
 from voxelrock.errors import DataError, ParameterError
 from voxelrock.geometry import AXES, Region
@@ -94,7 +95,10 @@ def _named_region(image: VoxelImage, recipe: Recipe, outside: list[int]) -> Rock
         return Rock(image, None, "the rock is where the mask holds data")
     if min(n for name, n in zip(AXES, image.shape) if name != axis) < LEAST:
         return Rock(image, None, "the whole image counts as rock: it is too small to look for a plug in it")
-    found = artefacts.outline(image, axis=axis, margin=_margin(recipe))
+    found = artefacts.outline(image, axis=axis)
+    wide = _margin(image, recipe, found.radius)
+    if found.region is not None and wide is not None:
+        found = artefacts.outline(image, axis=axis, margin=wide)
     if found.padding is not None and math.isnan(found.padding) and image.nodata is None:
         image = image.assign(nodata=math.nan)
     if kind == "auto":
@@ -104,10 +108,11 @@ def _named_region(image: VoxelImage, recipe: Recipe, outside: list[int]) -> Rock
     return Rock(image, None, "the whole image counts as rock", warnings)
 
 
-def _margin(recipe: Recipe) -> str | None:
-    """How far the region stays inside a plug: what the filters reach comes on top of blur; None leaves it to the outline."""
+def _margin(image: VoxelImage, recipe: Recipe, radius: float) -> float | None:
+    """How far the region stays inside a plug where filters reach further than the outline's own margin allows for; else None."""
     reach = sum(_reach(step) for step in recipe.denoising)
-    return f"{reach + 2} voxel" if reach > 1 else None
+    wide = (reach + MARGIN_VX - 1) * max(image.grid.spacing)  # the outline's own voxels are blur, and the reach of the smallest median
+    return wide if reach > 1 and wide > MARGIN * radius else None
 
 
 def _reach(step: Denoise) -> int:
