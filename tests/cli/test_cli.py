@@ -10,6 +10,10 @@ import voxelrock as vr
 from voxelrock.cli import main
 
 
+def row(name, value):
+    return f"{name:<22} {value:.6g}"
+
+
 @pytest.fixture
 def run():
     def call(*arguments, ok=True):
@@ -63,14 +67,14 @@ def test_phases_from_the_command_line(run, tmp_path):
     tifffile.imwrite(tmp_path / "seg.tif", array, photometric="minisblack")
     out = run("analyze", tmp_path / "seg.tif", "--pore", "1,3", "--outside", "0", "--micro", "2:0.35", "--voxel-size", "2um", "--out", tmp_path / "a")
     bulk, pore, micro = (array != 0).sum(), np.isin(array, [1, 3]).sum(), (array == 2).sum()
-    assert f"porosity         {pore / bulk:.6g}" in out
-    assert f"total porosity   {(pore + 0.35 * micro) / bulk:.6g}" in out
+    assert row("porosity", pore / bulk) in out
+    assert row("total porosity", (pore + 0.35 * micro) / bulk) in out
     (tmp_path / "phases.csv").write_text("label,name,role,porosity\n0,air,outside,\n1,oil,fluid,\n3,brine,fluid,\n2,clay,micro,0.35\n")
     again = run("analyze", tmp_path / "seg.tif", "--phases", tmp_path / "phases.csv", "--voxel-size", "2um", "--out", tmp_path / "b")
-    assert f"total porosity   {(pore + 0.35 * micro) / bulk:.6g}" in again
+    assert row("total porosity", (pore + 0.35 * micro) / bulk) in again
     assert "brine" in (tmp_path / "b/report.html").read_text()
     other = run("analyze", tmp_path / "seg.tif", "--recipe", tmp_path / "a/recipe.toml", "--voxel-size", "2um", "--out", tmp_path / "c")
-    assert f"porosity         {pore / bulk:.6g}" in other
+    assert row("porosity", pore / bulk) in other
 
 
 def test_samples_from_the_command_line(run, scan, tmp_path):
@@ -104,7 +108,7 @@ def test_a_folder_given_as_a_dot(run, scan, tmp_path, monkeypatch):
 
 def test_nodata_from_the_command_line(run, scan, tmp_path):
     out = run("analyze", scan, "--nodata", "60", "--threshold", "100", "--denoise", "none", "--out", tmp_path / "out")
-    assert "porosity         0\n" in out
+    assert row("porosity", 0) + "\n" in out
 
 
 def test_the_default_folder_lies_beside_the_scan(run, scan, tmp_path):
@@ -117,7 +121,7 @@ def test_analyze_a_headerless_file(run, tmp_path):
     array[:3] = 9
     array.tofile(tmp_path / "rock.raw")
     out = run("analyze", tmp_path / "rock.raw", "--shape-xyz", "4x5x6", "--dtype", "<u2", "--pore", "9", "--out", tmp_path / "out")
-    assert "porosity         0.5" in out
+    assert row("porosity", 0.5) in out
     assert "Shapes that fit" in run("info", tmp_path / "rock.raw")
     assert "6 × 5 × 4" in run("info", tmp_path / "rock.raw", "--shape-zyx", "6x5x4", "--dtype", "u2")
 

@@ -31,6 +31,9 @@ from voxelrock.workflow.batch import parse_voxel_size, read_samples
 from voxelrock.workflow.phases import parse_labels, parse_micro, phases_from
 from voxelrock.workflow.regions import HELP as ROI_HELP
 
+_COLUMN = 22
+"""Width of the names of results on the terminal."""
+
 _FILE_OPTIONS: list[Callable[..., Any]] = [
     click.option("--voxel-size", metavar="LENGTH", help="Distance between voxels with its unit: 8um, 5.345um; or along z,y,x: 10um,8um,8um."),
     click.option("--shape-xyz", metavar="XxYxZ", help="Shape of a headerless file, x first: 1000x1000x1250."),
@@ -192,10 +195,10 @@ def show(found: xr.Dataset) -> None:
     first = ("porosity", "porosity_low", "porosity_high", "total_porosity", "effective_porosity", "isolated_porosity", "threshold")
     numbers = {str(k): v for k, v in found.data_vars.items() if v.ndim == 0}
     for name in [*(n for n in first if n in numbers), *(n for n in numbers if n not in first)]:
-        click.echo(f"{name.replace('_', ' '):<16} {shown(numbers[name])}")
+        click.echo(f"{name.replace('_', ' '):<{_COLUMN}} {shown(numbers[name])}")
     for text in found.attrs["warnings"]:
-        click.echo(f"WARNING          {text}")
-    click.echo(f"report           {Path(found.attrs['folder']) / 'report.html'}")
+        click.echo(f"{'WARNING':<{_COLUMN}} {text}")
+    click.echo(f"{'report':<{_COLUMN}} {Path(found.attrs['folder']) / 'report.html'}")
 
 
 @click.command()
@@ -315,6 +318,6 @@ def demo(out: Path, size: int, seed: int) -> None:
     found = run_analysis(scan, out=out / "analysis", source=out / "scan.zarr", overwrite=True, say=say)
     show(found)
     measured = float(found["porosity"])
-    click.echo(f"true porosity    {truth:.6g} (the scan's {measured:.6g} differs by {abs(measured - truth):.2g})")
+    click.echo(f"{'true porosity':<{_COLUMN}} {truth:.6g} (the scan's {measured:.6g} differs by {abs(measured - truth):.2g})")
     if not math.isfinite(measured):
         raise ParameterError("the demonstration found no porosity")
