@@ -16,9 +16,9 @@ def pytest_collection_modifyitems(config, items):
     chosen = config.getoption("-m")
     for item in items:
         if item.get_closest_marker("slow") and "slow" not in chosen:
-            item.add_marker(pytest.mark.skip(reason="slow: run with -m slow"))
+            item.add_marker(pytest.mark.skip(reason="takes minutes: run with -m slow"))
         if item.get_closest_marker("gpu") and "gpu" not in chosen:
-            item.add_marker(pytest.mark.skip(reason="needs a CUDA device: run with -m gpu"))
+            item.add_marker(pytest.mark.skip(reason="needs a CUDA device: run with -m gpu on a machine that has one"))
 
 
 @pytest.fixture(scope="session")
@@ -26,7 +26,7 @@ def data_folder():
     """Where the real images lie."""
     folder = Path(os.environ.get("VOXELROCK_DATA", ROOT / "../shared/data")).resolve()
     if not folder.is_dir():
-        pytest.skip(f"the real images are not at {folder}; set VOXELROCK_DATA")
+        pytest.skip(f"the real images are not at {folder}; set VOXELROCK_DATA to their folder")
     return folder
 
 
@@ -37,7 +37,7 @@ def real(data_folder):
     def find(name):
         path = data_folder / name
         if not path.exists():
-            pytest.skip(f"the real image {name} is not at {data_folder}")
+            pytest.skip(f"the real image {name} is not at {data_folder}; set VOXELROCK_DATA to a folder that holds it")
         return path
 
     return find

@@ -72,11 +72,12 @@ def test_equals_the_dense_truth_at_any_chunking(case, kind):
 
 @each
 def test_one_voxel_chunks(case):
-    chunks = tuple((1,) * n for n in (5, 6, 4))
-    array = np.ascontiguousarray(grey(SHAPE, case.dtype)[2:7, 3:9, 2:6])
-    whole = values(case.make(stored(array))) if "slices" not in case.name and "crop" not in case.name else None
-    if whole is None or whole.size == 0:
-        pytest.skip("this case indexes voxels that a smaller image does not have")
+    array = grey(SHAPE, case.dtype)
+    if "slices" not in case.name and "crop" not in case.name:  # those index voxels that a smaller image does not have
+        array = np.ascontiguousarray(array[2:7, 3:9, 2:6])
+    chunks = tuple((1,) * n for n in array.shape)
+    whole = values(case.make(stored(array)))
+    assert whole.size
     assert values(case.make(stored(array, chunks))).tobytes() == whole.tobytes()
 
 

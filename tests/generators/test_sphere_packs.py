@@ -1,8 +1,6 @@
 """Given spheres: real packings, coordinates, periods."""
 
-import os
 import pickle
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,18 +10,11 @@ from voxelrock.generators import sphere_pack
 from voxelrock.geometry import VoxelGrid
 from voxelrock.geometry.axes import ZYX
 
-DATA = Path(os.environ.get("VOXELROCK_DATA", "../shared/data"))
 ONE = {"z": [0.0], "y": [0.0], "x": [0.0]}
 
 
-def columns(name):
-    if not (DATA / name).exists():
-        pytest.skip(f"{name} is not in {DATA}")
-    return np.loadtxt(DATA / name).T
-
-
-def test_finney_pack():
-    centers = dict(zip("xyz", columns("finney_pack_4021.txt")[1:]))  # the first column counts
+def test_finney_pack(real):
+    centers = dict(zip("xyz", np.loadtxt(real("finney_pack_4021.txt")).T[1:]))  # the first column counts
     grid = VoxelGrid.of(shape=50, spacing=20 / 49, origin=-10)
     solid = sphere_pack(centers, 1.0, shape=grid).compute()
     assert solid.mean() == pytest.approx(0.6364, abs=5e-5)
@@ -35,8 +26,8 @@ def test_finney_pack():
     assert (solid != expected).sum() <= 2  # positions are rounded differently
 
 
-def test_periodic_pack():
-    x, y, z, _ = columns("sphere_pack_periodic_621.txt")
+def test_periodic_pack(real):
+    x, y, z, _ = np.loadtxt(real("sphere_pack_periodic_621.txt")).T
     period = ZYX(x=55.185506, y=55.404375, z=55.540488)
     shape = ZYX(z=200, y=200, x=200)
     grid = VoxelGrid.of(shape=shape, spacing=ZYX(*(p / 200 for p in period)))
