@@ -12,6 +12,7 @@ from skimage.morphology import h_maxima, reconstruction
 import voxelrock as vr
 from tests.labels import components_dense as dense
 from tests.morphology import basins_dense as basins
+from tests.pores import sizes_dense as sizes
 
 BALL = vr.Ball(center={"z": 4.0, "y": 5.0, "x": 3.0}, radius=3.7)
 
@@ -114,10 +115,21 @@ def dilated(a, radius, exists=None, **keywords):
     return (edt(~a, exists, **keywords) < radius) & exists
 
 
+def thickness(a, exists=None, spacing=(1, 1, 1), **keywords):
+    d = edt(a, exists, spacing=spacing, **keywords)
+    return sizes.thickness(sizes.squares(d, 0.25), d > 0, spacing)
+
+
+def throats(a, inlet, outlet=None, exists=None, connectivity=6, **keywords):
+    d = edt(a, exists, **keywords)
+    ends = [None if side is None else sizes.sides(np.ones(a.shape, bool) if exists is None else exists, side) for side in (inlet, outlet)]
+    return sizes.invaded(sizes.squares(d), d > 0, *ends, connectivity)
+
+
 TALL = {"z": 2.5, "y": 1.0, "x": 1.0}
 CROSS = ndi.generate_binary_structure(3, 1)
 
-F, S, G, N, L, M = vr.filters, vr.statistics, vr.segmentation, vr.generators, vr.labels, vr.morphology
+F, S, G, N, L, M, P = vr.filters, vr.statistics, vr.segmentation, vr.generators, vr.labels, vr.morphology, vr.pores
 MISSING = 131  # a grey value of the u1 images, declared to be no data
 SMALL = vr.ZYX(z=9, y=11, x=8)
 
@@ -263,6 +275,17 @@ CASES = [
          lambda a: basins.shrunk(a + np.float32(3), a, 6, ball(a)), "f4", "morphology.reconstruction"),
     Case("morphology.h_maxima", lambda im: M.h_maxima(im, height=40), lambda a: h_maxima(a, 40) > 0, "u1"),
     Case("morphology.h_minima", lambda im: M.h_minima(im, depth=9, connectivity=6, where=BALL), lambda a: basins.deep(a, 9, 6, ball(a)), "i1"),
+    Case("pores.local_thickness", P.local_thickness, thickness, "bool", device="host"),
+    Case("pores.local_thickness where solid", lambda im: P.local_thickness(im, where=BALL, border="solid"), lambda a: thickness(a, ball(a), solid=True), "bool",
+         "pores.local_thickness", device="host"),
+    Case("pores.local_thickness anisotropic", lambda im: P.local_thickness(im.assign_grid(spacing=TALL)), lambda a: thickness(a, spacing=(2.5, 1, 1)), "bool",
+         "pores.local_thickness", device="host"),
+    Case("pores.porosimetry", P.porosimetry, lambda a: throats(a, sizes.ALL), "bool", device="host"),
+    Case("pores.porosimetry where", lambda im: P.porosimetry(im, where=BALL, connectivity=26), lambda a: throats(a, sizes.ALL, exists=ball(a), connectivity=26), "bool",
+         "pores.porosimetry", device="host"),
+    Case("pores.porosimetry trapping", lambda im: P.porosimetry(im, inlet="x low", outlet="x high", border="solid"),
+         lambda a: throats(a, ["x low"], ["x high"], solid=True), "bool", "pores.porosimetry", device="host"),
+    Case("pores.critical_radius", lambda im: P.critical_radius(~im, axis="y"), lambda a: sizes.critical(sizes.squares(edt(~a)), 1), "bool", tolerance=1e-15, device="host"),
     Case("generators.plug", lambda im: N.plug(im, radius=4, outside=255), lambda a: np.where(tube(a), a, 255), "u1"),
     Case("generators.ct_scan", lambda im: N.ct_scan(im, levels={0: 100, 1: 200}, noise=0, dtype="u1", scanner=N.Scanner(blur_vx=0)), lambda a: np.where(a, 200, 100), "bool"),
 ]  # fmt: skip
@@ -277,7 +300,7 @@ GENERATORS = {
     "ct_scan": lambda **o: N.ct_scan(N.sandstone(radius=4, seed=4, **o), scanner=N.Scanner(cupping=0.1, rings=3), seed=2),
 }
 
-COMPUTING = ("labels.table",)
+COMPUTING = ("labels.table", "pores.pore_size_distribution", "pores.granulometry", "pores.capillary_curve", "pores.leverett_j")
 """Operations that compute at once, and say so: their own tests hold them to the same promises."""
 
 

@@ -14,7 +14,8 @@ from tests.graph.test_budget import Alive, hollow, tasks
 from voxelrock.errors import StorageError
 from voxelrock.geometry import Tiling, VoxelBox
 from voxelrock.graph.arrays import from_source
-from voxelrock.graph.packed import Catalogue, Place
+from voxelrock.graph.packed import Catalogue, pack
+from voxelrock.graph.places import Place
 from voxelrock.graph.survey import again
 from voxelrock.morphology import distance
 from voxelrock.testing import MemorySource, stored
@@ -114,7 +115,7 @@ def test_packed_blocks_give_any_box(place, tmp_path):
     codes = np.random.default_rng(2).integers(0, 4, (13, 9, 27)).astype("u1")
     tiling = Tiling(((5, 8), (9,), (3, 11, 13)))
     where = Place(str(tmp_path) if place == "files" else "")
-    packed = [pickle.loads(pickle.dumps(where.put(tiling.box(i), codes[tiling.box(i).slices]))) for i in tiling]
+    packed = [pickle.loads(pickle.dumps(pack(where, tiling.box(i), codes[tiling.box(i).slices]))) for i in tiling]
     catalogue = Catalogue(packed, tiling, where)
     rng = np.random.default_rng(0)
     for _ in range(60):
@@ -147,7 +148,7 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path):
 
 
 def test_a_scratch_file_that_is_gone_is_named(tmp_path):
-    packed = Place(str(tmp_path)).put(VoxelBox((0, 0, 0), (2, 2, 2)), np.ones((2, 2, 2), "u1"))
+    packed = pack(Place(str(tmp_path)), VoxelBox((0, 0, 0), (2, 2, 2)), np.ones((2, 2, 2), "u1"))
     next(tmp_path.iterdir()).unlink()
     with pytest.raises(StorageError, match=r"cannot be read.*options\.scratch"):
         packed.read(VoxelBox((0, 0, 0), (1, 1, 1)))
@@ -155,4 +156,4 @@ def test_a_scratch_file_that_is_gone_is_named(tmp_path):
 
 def test_a_full_folder_is_named(tmp_path):
     with pytest.raises(StorageError, match=r"cannot be written.*options\.scratch"):
-        Place(str(tmp_path / "gone")).put(VoxelBox((0, 0, 0), (2, 2, 2)), np.ones((2, 2, 2), "u1"))
+        pack(Place(str(tmp_path / "gone")), VoxelBox((0, 0, 0), (2, 2, 2)), np.ones((2, 2, 2), "u1"))

@@ -22,7 +22,8 @@ from voxelrock.graph.evaluation import evaluate
 from voxelrock.graph.expressions import Apply, Blocks, Expression, Value, leaves, replaced, values, walk
 from voxelrock.graph.identity import fingerprint
 from voxelrock.graph.layers import BlockLayer
-from voxelrock.graph.packed import Catalogue, Packed, Place
+from voxelrock.graph.packed import Catalogue, Packed, pack
+from voxelrock.graph.places import Place
 from voxelrock.graph.reductions import Reduction
 from voxelrock.graph.sources import is_paged
 from voxelrock.kernels.backend import Kernel, kernel, to_host
@@ -68,7 +69,7 @@ class Surveyed:
         return da.Array(graph, layer.name, tiling.chunks, meta=np.empty((0, 0, 0), dtype))
 
     def _packed(self, codes: da.Array, finish: dict[str, Any], survey: dict[str, Any]) -> da.Array:
-        place, tiling = Place.of(tiling_of(codes).shape), tiling_of(codes)
+        place, tiling = Place.of(codes.size / 4), tiling_of(codes)
         reduction = Reduction(packed_survey, _Joined(self.combine), _Finished(self.finalize, tiling, place), located=True)
         return reduction(codes, shape=(), dtype=object, finish=finish, survey=self.survey, place=place, parameters=survey)
 
@@ -96,7 +97,7 @@ def packed_survey(
     """A part of the survey, and the block, packed. It runs on the host: a device's block is copied."""
     codes = to_host(block)
     box = VoxelBox(start, tuple(a + n for a, n in zip(start, shape)))  # type: ignore[arg-type]
-    return survey(codes, start=start, shape=shape, **parameters), [place.put(box, codes)]
+    return survey(codes, start=start, shape=shape, **parameters), [pack(place, box, codes)]
 
 
 @dataclass(frozen=True)

@@ -87,9 +87,13 @@ def reconstruction(seed: VoxelImage, mask: VoxelImage, /, *, method: str = "dila
     if seed.dtype != mask.dtype:
         raise ParameterTypeError(f"seed and mask are of one type; got {seed.dtype} and {mask.dtype}: convert one, as with seed.astype({mask.dtype.name!r})")
     keep = counted(mask, where)
-    turned = [_turned(image.data, method) for image in (mask, _without_gaps(seed, method))]
-    data = through_basins(turned[0], keep, Flood(), turned[1], connectivity=connectivity, dtype=mask.dtype)
-    return mask.with_data(_turned(data, method), nodata=mask.nodata)
+    return mask.with_data(grown(_without_gaps(seed, method).data, mask.data, keep, method=method, connectivity=connectivity), nodata=mask.nodata)
+
+
+def grown(seed: Any, mask: Any, keep: tuple[Any, ...], *, method: str, connectivity: int) -> Any:
+    """A reconstruction of lazy arrays; ``keep`` is a mask of what exists, or nothing."""
+    data = through_basins(_turned(mask, method), keep, Flood(), _turned(seed, method), connectivity=connectivity, dtype=mask.dtype)
+    return _turned(data, method)
 
 
 def _without_gaps(seed: VoxelImage, method: str) -> VoxelImage:

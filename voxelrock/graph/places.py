@@ -1,0 +1,99 @@
+"""Where a first pass leaves what a second one needs: in memory while it is small, else in files of a folder that all workers see.
+
+The files lie in a folder of their own in ``options.scratch``, ``$SLURM_TMPDIR`` or the system's temporary folder. They go when the pass
+that read them is done, where that ran in this process, and at the end of this process otherwise.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import uuid
+import weakref
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from voxelrock import options
+from voxelrock.errors import StorageError
+
+_SHARE = 8  # what is left stays in memory while all of it takes at most this part of what one task may
+
+
+class _Folder:
+    """A folder of this process, removed at its end."""
+
+    def __init__(self, parent: str) -> None:
+        self.path = tempfile.mkdtemp(prefix="voxelrock-", dir=parent)
+        weakref.finalize(self, _remove_folder, self.path, os.getpid())
+
+
+def _remove_folder(path: str, owner: int) -> None:
+    if os.getpid() == owner:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+@cache
+def _folder(parent: str, process: int) -> _Folder:
+    return _Folder(parent)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Memory, or a folder. No part of any identity."""
+
+    folder: str = ""
+    process: int = field(default_factory=os.getpid)
+    identity: str = "packed"
+
+    @classmethod
+    def of(cls, size: float) -> Place:
+        """Memory for what takes few bytes in all, else a folder.
+
+        Raises
+        ------
+        StorageError
+            There can be no such folder.
+        """
+        if size <= options.get().memory / _SHARE:
+            return cls()
+        parent = options.get().scratch or os.environ.get("SLURM_TMPDIR") or tempfile.gettempdir()
+        try:
+            Path(parent).mkdir(parents=True, exist_ok=True)
+            return cls(_folder(parent, os.getpid()).path)
+        except OSError as error:
+            raise StorageError(f"the scratch folder {parent} cannot be used ({error.strerror}); set options.scratch to another") from error
+
+    def write(self, ending: str, fill: Callable[[BinaryIO], Any]) -> str:
+        """Make a file in the folder; ``fill`` writes it.
+
+        Raises
+        ------
+        StorageError
+            The folder is full, or gone.
+        """
+        path = Path(self.folder) / f"{uuid.uuid4().hex}.{ending}"
+        try:
+            with path.open("wb") as file:
+                fill(file)
+        except OSError as error:
+            raise StorageError(f"the scratch folder {self.folder} cannot be written ({error.strerror}); set options.scratch to another") from error
+        return str(path)
+
+    def release(self, owner: Any, paths: Iterable[str]) -> None:
+        """Remove files when their owner, an object of the process that made the place, is gone."""
+        if self.folder and os.getpid() == self.process:
+            weakref.finalize(owner, _remove_files, list(paths))
+
+
+def unreadable(path: str, error: Exception) -> StorageError:
+    """What is raised for a file that another process cannot read."""
+    return StorageError(f"the scratch file {path} cannot be read ({error}); set options.scratch to a folder that all workers see")
+
+
+def _remove_files(paths: list[str]) -> None:
+    for path in paths:
+        Path(path).unlink(missing_ok=True)
