@@ -117,7 +117,7 @@ def dilated(a, radius, exists=None, **keywords):
 
 def thickness(a, exists=None, spacing=(1, 1, 1), **keywords):
     d = edt(a, exists, spacing=spacing, **keywords)
-    return sizes.thickness(sizes.squares(d, 0.25), d > 0, spacing)
+    return sizes.thickness(sizes.squares(d, 0.25), d > 0, np.square(spacing))
 
 
 def throats(a, inlet, outlet=None, exists=None, connectivity=6, **keywords):
@@ -285,6 +285,8 @@ CASES = [
          "pores.porosimetry", device="host"),
     Case("pores.porosimetry trapping", lambda im: P.porosimetry(im, inlet="x low", outlet="x high", border="solid"),
          lambda a: throats(a, ["x low"], ["x high"], solid=True), "bool", "pores.porosimetry", device="host"),
+    Case("pores.porosimetry where trapping", lambda im: P.porosimetry(im, inlet="z low", outlet="z high", where=BALL),
+         lambda a: throats(a, ["z low"], ["z high"], exists=ball(a)), "bool", "pores.porosimetry", device="host"),
     Case("pores.critical_radius", lambda im: P.critical_radius(~im, axis="y"), lambda a: sizes.critical(sizes.squares(edt(~a)), 1), "bool", tolerance=1e-15, device="host"),
     Case("generators.plug", lambda im: N.plug(im, radius=4, outside=255), lambda a: np.where(tube(a), a, 255), "u1"),
     Case("generators.ct_scan", lambda im: N.ct_scan(im, levels={0: 100, 1: 200}, noise=0, dtype="u1", scanner=N.Scanner(blur_vx=0)), lambda a: np.where(a, 200, 100), "bool"),

@@ -4,6 +4,8 @@ import numpy as np
 import scipy.ndimage as ndi
 
 from tests.labels.components_dense import structure
+from voxelrock.geometry import Tiling
+from voxelrock.testing import stored
 
 
 def squares(lengths, unit=1.0):
@@ -11,21 +13,23 @@ def squares(lengths, unit=1.0):
     return np.where(np.isinf(lengths), np.inf, np.rint(lengths**2 / unit) * unit)
 
 
-def apart(shape, center, spacing):
-    return sum((h * (np.arange(n).reshape([-1 if a == axis else 1 for a in range(3)]) - c)) ** 2 for axis, (n, c, h) in enumerate(zip(shape, center, spacing)))
+def apart(shape, center, weights=(1, 1, 1)):
+    """Squares of the distances to a point, added in the order z, y, x."""
+    z, y, x = (w * (np.arange(n) - c) ** 2 for n, c, w in zip(shape, center, weights))
+    return z[:, None, None] + y[:, None] + x
 
 
-def covered(field, phase, spacing=(1, 1, 1)):
+def covered(field, phase, weights=(1, 1, 1)):
     """The largest square of a ball over each voxel of the phase."""
     out = np.where(phase, np.maximum(field, 0), 0.0)
     for q in np.argwhere(field > 0):
-        here = (apart(field.shape, q, spacing) < field[tuple(q)]) & phase
+        here = (apart(field.shape, q, weights) < field[tuple(q)]) & phase
         out[here] = np.maximum(out[here], field[tuple(q)])
     return out
 
 
-def thickness(d2, phase, spacing=(1, 1, 1)):
-    return np.where(phase, 2 * np.sqrt(covered(d2, phase, spacing)), np.nan).astype("f4")
+def thickness(d2, phase, weights=(1, 1, 1)):
+    return np.where(phase, 2 * np.sqrt(covered(d2, phase, weights)), np.nan).astype("f4")
 
 
 def sides(exists, names):
@@ -68,3 +72,8 @@ def critical(d2, axis, connectivity=6):
         if np.setdiff1d(np.intersect1d(*ends), 0).size:
             return np.sqrt(square)
     return 0.0
+
+
+def cut(array, size):
+    """A stored image in regular chunks."""
+    return stored(array, Tiling.regular(array.shape, size if isinstance(size, tuple) else (size,) * 3).chunks)
