@@ -11,7 +11,7 @@ from voxelrock.cli import main
 
 
 def row(name, value):
-    return f"{name:<22} {value:.6g}"
+    return f"{name:<25} {value:.6g}"
 
 
 @pytest.fixture

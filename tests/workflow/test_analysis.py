@@ -55,7 +55,7 @@ def test_everything_is_written(tmp_path):
     assert written["results"]["porosity"]["value"] == float(found["porosity"])
     assert "definition" in written["results"]["porosity"]
     recipe = tomllib.loads((tmp_path / "recipe.toml").read_text())
-    assert [s["step"] for s in recipe["steps"]] == ["restrict", "denoise", "threshold"]
+    assert [s["step"] for s in recipe["steps"]] == ["restrict", "denoise", "threshold", "sizes"]
     assert recipe["software"]["voxelrock"] == vr.__version__
     assert "porosity," in (tmp_path / "results.csv").read_text()
     figures = {p.name for p in (tmp_path / "figures").iterdir()}
@@ -402,6 +402,27 @@ def test_the_region_stays_inside_a_plug_by_more_than_filters_reach(radius):
     margin = size - find_rock(image, Recipe.of(radius_vx=radius)).where.radius
     assert margin > max(radius + 1.5, 0.0195 * size)
     assert margin < max(radius + 2.5, 0.0205 * size)
+
+
+def test_sizes_are_measured_or_not(tmp_path):
+    image = vr.from_array(scan(), spacing="5 um")
+    found = analyze(image, out=tmp_path)
+    pores = vr.open(tmp_path / "segmented.zarr") == 1
+    distribution = vr.pores.pore_size_distribution(pores)
+    assert float(found["pore_diameter_d50"]) == float(distribution["d50"]) > 0
+    np.testing.assert_array_equal(found["pore_size_density"], distribution["density"])
+    curve = vr.pores.capillary_curve(vr.pores.porosimetry(pores))
+    np.testing.assert_array_equal(found["mercury_saturation"], curve["saturation"])
+    assert float(found["r35"]) == float(curve["r35"])
+    assert float(found["critical_radius_y"]) == float(vr.pores.critical_radius(pores, axis="y"))
+    page = (tmp_path / "report.html").read_text()
+    assert "Pore sizes" in page
+    assert "Capillary pressure" in page
+    without = analyze(image, recipe=Recipe().with_sizes(False))
+    assert "r35" not in without
+    unknown = analyze(vr.from_array(scan()))
+    assert "pore_diameter_d50" in unknown
+    assert "capillary_pressure" not in unknown  # no pressure without the size of a voxel
 
 
 def test_a_finished_analysis_needs_no_room(tmp_path, monkeypatch):

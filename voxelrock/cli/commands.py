@@ -31,7 +31,7 @@ from voxelrock.workflow.batch import parse_voxel_size, read_samples
 from voxelrock.workflow.phases import parse_labels, parse_micro, phases_from
 from voxelrock.workflow.regions import HELP as ROI_HELP
 
-_COLUMN = 22
+_COLUMN = 25
 """Width of the names of results on the terminal."""
 
 _FILE_OPTIONS: list[Callable[..., Any]] = [
@@ -112,11 +112,14 @@ def step_options(function: Callable[..., Any]) -> Callable[..., Any]:
 @file_options
 @click.option("--nodata", type=float, help="Grey value of voxels that hold no data (nan is one).")
 @step_options
+@click.option("--sizes/--no-sizes", default=None, help="Measure sizes of pores and throats, and capillary pressure. Default: yes.")
 @click.option("--samples", metavar="FILE", help="Many samples: a CSV file with sample, path, voxel_size, pore, outside, roi, threshold.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Folder of the results; PATH with -analysis by default.")
 @click.option("--overwrite", is_flag=True, help="Replace an earlier analysis; without it, only what is missing is made.")
 @click.option("--dry-run", is_flag=True, help="Print the steps, peak memory, output and scratch, and stop.")
-def analyze(path: str | None, samples: str | None, out: Path | None, overwrite: bool, dry_run: bool, nodata: float | None, **options: Any) -> None:
+def analyze(
+    path: str | None, samples: str | None, out: Path | None, overwrite: bool, dry_run: bool, nodata: float | None, sizes: bool | None, **options: Any
+) -> None:
     """Find the rock, segment and measure it, and report: report.html, results.json, results.csv, recipe.toml, curves, figures, segmented.zarr.
 
     PATH is a Zarr store, a TIFF file or folder of slices, a .raw, .mhd, .mha or .npy file. A grey scan is denoised (median of 3 × 3 × 3) and
@@ -132,12 +135,16 @@ def analyze(path: str | None, samples: str | None, out: Path | None, overwrite: 
         image = opened(str(place), **{**options, "voxel_size": voxel_size or options["voxel_size"]})
         return image if nodata is None else image.assign(nodata=nodata)
 
+    if sizes is not None and recipe is None and samples is not None:
+        raise ParameterError("with --samples, say --no-sizes together with other steps (such as --denoise median), or in a --recipe")
+    if sizes is not None and recipe is not None:
+        recipe = recipe.with_sizes(sizes)
     if samples is not None:
         _campaign(samples, (out, overwrite, dry_run), recipe, said["roi"] or "", open_one)
         return
     assert path is not None
     image = open_one(path, "")
-    steps = recipe or Recipe.suited(image, roi=said["roi"] or "auto")
+    steps = recipe or Recipe.suited(image, roi=said["roi"] or "auto").with_sizes(sizes is not False)
     if dry_run:
         for line in plan(image, recipe=steps).lines():
             click.echo(line)

@@ -3,6 +3,19 @@
 from voxelrock.viz.curves import plot_histogram, plot_porosity_curve, plot_profiles, plot_samples
 from voxelrock.viz.looking import Look, look
 from voxelrock.viz.panels import compare, crop
+from voxelrock.viz.sizes import plot_capillary_curve, plot_size_distribution
 from voxelrock.viz.slices import slices
 
-__all__ = ["Look", "compare", "crop", "look", "plot_histogram", "plot_porosity_curve", "plot_profiles", "plot_samples", "slices"]
+__all__ = [
+    "Look",
+    "compare",
+    "crop",
+    "look",
+    "plot_capillary_curve",
+    "plot_histogram",
+    "plot_porosity_curve",
+    "plot_profiles",
+    "plot_samples",
+    "plot_size_distribution",
+    "slices",
+]

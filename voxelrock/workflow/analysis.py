@@ -20,6 +20,7 @@ from voxelrock.workflow.outputs import write_outputs
 from voxelrock.workflow.planning import check_space
 from voxelrock.workflow.recipe import Recipe
 from voxelrock.workflow.results import read_results, write_results
+from voxelrock.workflow.sizes import measure_sizes, sizes_warnings
 from voxelrock.workflow.stages import Rock, Say, Segmented, connectivity_warnings, find_rock, measure, segment
 
 
@@ -134,11 +135,15 @@ def _measured(image: VoxelImage, recipe: Recipe, sample: str, folder: Folder | N
         say("measuring")
         with clock("measuring"):
             found = measure(labels)
+        if recipe.sizes is not None and float(found["connected_porosity"].sel(kind="total", connectivity=6, of="bulk")) > 0:
+            say("sizes of pores and throats")
+            with clock("sizes of pores and throats"):
+                found |= measure_sizes(labels, recipe.sizes)
     except DataError as error:
         raise DataError(f"{error} ({rock.words})") from error
     found["porosity"] = found["porosity"].assign_attrs(bulk=f"{found['porosity'].attrs.get('bulk', '')}; {rock.words}")
     results = xr.Dataset({**found, **made.facts})
-    warnings = [*rock.warnings, *made.warnings, *connectivity_warnings(found)]
+    warnings = [*rock.warnings, *made.warnings, *connectivity_warnings(found), *sizes_warnings(found)]
     for text in warnings:
         say(f"WARNING: {text}")
     return results.assign_attrs(_attributes(sample, rock, made, recipe, clock) | {"warnings": warnings})

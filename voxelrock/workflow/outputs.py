@@ -20,6 +20,7 @@ from voxelrock.workflow.folder import Folder
 from voxelrock.workflow.pages import page_of
 from voxelrock.workflow.recipe import Recipe
 from voxelrock.workflow.results import write_text
+from voxelrock.workflow.sizes import curve_of, distribution_of
 from voxelrock.workflow.stages import Say, filtered
 
 CROP = 400
@@ -64,6 +65,11 @@ class Figures:
             limit, width = float(results["threshold"]), float(results["solid_width"])
             makers["porosity_threshold"] = lambda: viz.plot_porosity_curve(results["porosity_curve"], threshold=limit, width=width)
         lines = [results[f"profile_{axis}"] for axis in "zyx"]
+        sizes, curve = distribution_of(results), curve_of(results)
+        if sizes is not None:
+            makers["pore_sizes"] = lambda: viz.plot_size_distribution(sizes)
+        if curve is not None:
+            makers["capillary_pressure"] = lambda: viz.plot_capillary_curve(curve)
         makers["profiles"] = lambda: viz.plot_profiles(lines, mean=float(results["porosity"]))
         return makers
 

@@ -29,6 +29,11 @@ _TRUST = (
     "porosity_slope",
     "peaks",
 )
+_PORES = ("pore_diameter_d10", "pore_diameter_d50", "pore_diameter_d90", "pore_diameter_mean", "pore_volume_unresolved")
+_THROATS = (
+    *("entry_pressure", "entry_radius", "throat_radius_mode", "r35", "pore_volume_not_intruded", "resolution_pressure"),
+    *("critical_radius_z", "critical_radius_y", "critical_radius_x"),
+)
 _FIRST = ("total_porosity", "effective_porosity", "isolated_porosity", "threshold", "bulk_volume", "bulk_voxels")
 _CAPTIONS = {"raw": "as scanned", "filtered": "after denoising", "segmented": "phases"}
 
@@ -55,7 +60,7 @@ def page_of(results: xr.Dataset, figures: Mapping[str, bytes]) -> str:
     parts.append(Section.pixels("Voxel by voxel", crops).noted("One pixel for each voxel, across z, in the middle of the image."))
     if grey:
         parts += _thresholding(results, figures)
-    parts += [_phases(results), _connected(results)]
+    parts += [_phases(results), _connected(results), *_sizes(results, figures)]
     words = "Porosity of each slice inside the region; dashed: the whole; band: ± one standard deviation of the slices."
     parts.append(Section.picture("Porosity profiles", figures["profiles"], words).noted(results["profile_z"].attrs.get("definition", "")))
     return write_page(f"{facts['sample']}", [*parts, *_provenance(facts)], subtitle="Porosity and phases of a digital rock", warnings=facts["warnings"])
@@ -92,13 +97,13 @@ def _sample(facts: Mapping[Any, Any]) -> Section:
 
 
 def _numbers(results: xr.Dataset) -> Section:
-    plain = {str(k): v for k, v in results.data_vars.items() if v.ndim == 0 and k not in (*_TRUST, "porosity")}
+    plain = {str(k): v for k, v in results.data_vars.items() if v.ndim == 0 and k not in (*_TRUST, *_PORES, *_THROATS, "porosity")}
     names = [*(n for n in _FIRST if n in plain), *(n for n in plain if n not in _FIRST)]
     return Section.numbers("Results", [(n.replace("_", " "), plain[n]) for n in names])
 
 
 def _thresholding(results: xr.Dataset, figures: Mapping[str, bytes]) -> list[Section]:
-    step = results.attrs["steps"][-1]
+    step = next(s for s in results.attrs["steps"] if s["step"] == "threshold")
     rows = [(name.replace("_", " "), shown(results[name])) for name in _TRUST if name in results]
     notes = [f"{name.replace('_', ' ')}: {results[name].attrs.get('definition', '')}." for name in _TRUST if name in results]
     caption = (
@@ -136,6 +141,30 @@ def _connected(results: xr.Dataset) -> Section:
     return Section.table("Connected porosity", rows, head=head).noted(
         *notes, "Pores joined through faces (6) are what flow sees; 26 neighbours join edges and corners too."
     )
+
+
+def _sizes(results: xr.Dataset, figures: Mapping[str, bytes]) -> list[Section]:
+    """Sizes of pores, and what mercury would tell of their throats."""
+    sections = []
+    if "pore_sizes" in figures:
+        words = (
+            "Share of the pore volume by diameter of the largest inscribed ball (local thickness; Hildebrand and Rüegsegger 1997): "
+            "density (blue) and cumulative share (red), by volume, not by number. Shaded: sizes under 3 voxels across, which the scan does not resolve."
+        )
+        sections.append(Section.picture("Pore sizes", figures["pore_sizes"], words) + Section.numbers("", _rows(results, _PORES)))
+    if "capillary_pressure" in figures:
+        step = next(s for s in results.attrs["steps"] if s["step"] == "sizes")
+        words = (
+            f"Mercury from all sides (interfacial tension {step['interfacial_tension']:g} N/m, contact angle {step['contact_angle']:g}°), "
+            "no trapping: capillary pressure against the share of the resolved pore volume that is intruded, and the distribution of throat radii. "
+            "Shaded: not resolved; the curve ends at one voxel."
+        )
+        sections.append(Section.picture("Capillary pressure", figures["capillary_pressure"], words) + Section.numbers("", _rows(results, _THROATS)))
+    return sections
+
+
+def _rows(results: xr.Dataset, names: tuple[str, ...]) -> list[tuple[str, xr.DataArray]]:
+    return [(n.replace("_", " "), results[n]) for n in names if n in results]
 
 
 def _provenance(facts: Mapping[Any, Any]) -> list[Section]:

@@ -16,7 +16,7 @@ from voxelrock.graph.scratch import scratch_bytes
 from voxelrock.image import VoxelImage
 from voxelrock.image.presentation import describe_memory
 from voxelrock.storage.layout import choose
-from voxelrock.workflow.recipe import Denoise, Name, Recipe, Restrict
+from voxelrock.workflow.recipe import Denoise, Name, Recipe, Restrict, Sizes
 
 _BASE = 420 * 2**20
 """Bytes of a process that has loaded everything, compiled its kernels, and draws figures at 300 dpi (measured)."""
@@ -104,18 +104,26 @@ def units(labels: VoxelImage) -> Tiling:
 
 
 def _words(recipe: Recipe, image: VoxelImage) -> list[str]:
-    found = [f"open {image.grid}, {image.dtype}, {describe_memory(image.nbytes)}"]
+    found, sized = [f"open {image.grid}, {image.dtype}, {describe_memory(image.nbytes)}"], ""
     for step in recipe.steps:
         if isinstance(step, Restrict):
             found.append(f"find the rock: region of interest {step.roi}" + ("" if step.nodata is None else f"; {step.nodata:g} stands for no data"))
         elif isinstance(step, Denoise):
             found.append(f"denoise: {step.method}, {'sigma' if step.method == 'gaussian' else 'radius'} {step.radius_vx:g} voxels")
+        elif isinstance(step, Sizes):
+            sized = "measure sizes of pores and throats, and mercury's capillary pressure"
         elif isinstance(step, Name):
             found.append("name the labels: " + ", ".join(f"{label} {phase.name} ({phase.role})" for label, phase in step.phases))
         else:
             chosen = f"at {step.value:g}" if step.value is not None else f"by {step.method.replace('_', ' ')}"
             found.append(f"threshold {chosen}; pores are {step.phase}")
-    return [*found, "store the labels (segmented.zarr)", "measure porosity, phase fractions, profiles", "write results, curves, figures and the report"]
+    return [
+        *found,
+        "store the labels (segmented.zarr)",
+        "measure porosity, phase fractions, profiles",
+        *([sized] if sized else []),
+        "write results, curves, figures and the report",
+    ]
 
 
 def check_space(image: VoxelImage, folder: Path) -> None:

@@ -88,8 +88,21 @@ class Name:
             raise ParameterError("no label is pore: name the pores, with --pore, --micro or --phases (in Python phases={1: vr.Phase('pore', 'pore')})")
 
 
-Step = Restrict | Denoise | Threshold | Name
-_STEPS: dict[str, type[Any]] = {kind.name: kind for kind in (Restrict, Denoise, Threshold, Name)}
+@dataclass(frozen=True)
+class Sizes:
+    """Measure sizes of pores and throats, with the tension (N/m) and contact angle (degrees) of the capillary curve."""
+
+    name: ClassVar[str] = "sizes"
+    interfacial_tension: float = 0.485
+    contact_angle: float = 140.0
+
+    def __post_init__(self) -> None:
+        if not _is_number(self.interfacial_tension) or self.interfacial_tension <= 0 or not _is_number(self.contact_angle):
+            raise ParameterError(f"interfacial_tension (N/m, positive) and contact_angle (degrees) are numbers; got {self}")
+
+
+Step = Restrict | Denoise | Threshold | Name | Sizes
+_STEPS: dict[str, type[Any]] = {kind.name: kind for kind in (Restrict, Denoise, Threshold, Name, Sizes)}
 
 
 def _is_number(value: Any) -> bool:
@@ -103,7 +116,8 @@ class Recipe:
     Parameters
     ----------
     steps
-        At most one ``Restrict``, first; any number of ``Denoise``; then one ``Threshold`` (grey scans) or one ``Name`` (segmented images).
+        At most one ``Restrict``, first; any number of ``Denoise``; then one ``Threshold`` (grey scans) or one ``Name`` (segmented images); last,
+        if sizes of pores are measured, ``Sizes``.
 
     Raises
     ------
@@ -111,24 +125,27 @@ class Recipe:
         The steps are in another order, or there is none that says what is pore.
     """
 
-    steps: tuple[Step, ...] = (Restrict(), Denoise(), Threshold())
+    steps: tuple[Step, ...] = (Restrict(), Denoise(), Threshold(), Sizes())
 
     def __post_init__(self) -> None:
         kinds = [step.name for step in self.steps]
+        kinds = kinds[:-1] if kinds[-1:] == ["sizes"] else kinds
         last, middle = kinds[-1:], kinds[1 if kinds[:1] == ["restrict"] else 0 : -1]
         if last not in (["threshold"], ["name"]) or any(k != "denoise" for k in middle) or (last == ["name"] and middle):
-            raise ParameterError(f"a recipe is restrict (at most once), denoise (grey scans only), then threshold or name; got {', '.join(kinds) or 'no step'}")
+            raise ParameterError(
+                f"a recipe is restrict (at most once), denoise (grey scans only), threshold or name, then sizes (or not); got {', '.join(kinds) or 'no step'}"
+            )
 
     @classmethod
     def of(cls, *, roi: str = "auto", denoise: str = "median", radius_vx: float = 1.0, method: str | None = None, threshold: float | None = None,
            phase: str = "dark", phases: Mapping[int, Phase] | None = None) -> Recipe:  # fmt: skip
         """The usual recipe: for a grey scan, or with ``phases`` for a segmented image."""
         if phases is not None:
-            return cls((Restrict(roi), Name(tuple(phases.items()))))
+            return cls((Restrict(roi), Name(tuple(phases.items())), Sizes()))
         chosen = method or ("otsu" if threshold is None else "threshold")
         smoothing = () if denoise == "none" or not radius_vx else (Denoise(denoise, float(radius_vx)),)
         Denoise(denoise, radius_vx)
-        return cls((Restrict(roi), *smoothing, Threshold(chosen, threshold, phase)))
+        return cls((Restrict(roi), *smoothing, Threshold(chosen, threshold, phase), Sizes()))
 
     @classmethod
     def suited(cls, image: VoxelImage, *, roi: str = "auto") -> Recipe:
@@ -165,24 +182,32 @@ class Recipe:
     @property
     def last(self) -> Threshold | Name:
         """The step that says what is pore."""
-        step = self.steps[-1]
-        assert isinstance(step, Threshold | Name)
-        return step
+        return next(s for s in self.steps if isinstance(s, Threshold | Name))
+
+    @property
+    def sizes(self) -> Sizes | None:
+        """How sizes of pores are measured, if they are."""
+        return next((s for s in self.steps if isinstance(s, Sizes)), None)
 
     @property
     def grey(self) -> bool:
         """Whether it is for grey scans."""
         return isinstance(self.last, Threshold)
 
+    def with_sizes(self, wanted: bool) -> Recipe:
+        """The recipe that measures sizes of pores, or not."""
+        rest = tuple(s for s in self.steps if not isinstance(s, Sizes))
+        return Recipe((*rest, self.sizes or Sizes())) if wanted else Recipe(rest)
+
     def changed(self, *, roi: str | None = None, threshold: float | None = None, phases: Mapping[int, Phase] | None = None) -> Recipe:
         """The recipe with another region, a given threshold, or (for a segmented image) other phases."""
         steps = [s for s in self.steps if not isinstance(s, Restrict)]
         if phases is not None:
-            steps = [Name(tuple(phases.items()))]
+            steps = [Name(tuple(phases.items())), *(s for s in steps if isinstance(s, Sizes))]
         elif threshold is not None:
             if not isinstance(self.last, Threshold):
                 raise ParameterError("a threshold is for grey scans, and this recipe names the labels of a segmented image")
-            steps[-1] = replace(self.last, method="threshold", value=threshold)
+            steps[steps.index(self.last)] = replace(self.last, method="threshold", value=threshold)
         return Recipe((Restrict(self.roi if roi is None else roi, self.nodata), *steps))
 
     def to_json(self) -> list[Json]:
