@@ -59,10 +59,13 @@ def test_everything_is_written(tmp_path):
     assert recipe["software"]["voxelrock"] == vr.__version__
     assert "porosity," in (tmp_path / "results.csv").read_text()
     figures = {p.name for p in (tmp_path / "figures").iterdir()}
-    names = ("slices", "stages", "crop_raw", "crop_filtered", "crop_segmented", "histogram", "porosity_threshold", "profiles")
+    names = ("slices", "stages", "crop_raw", "crop_filtered", "crop_segmented", "histogram", "porosity_threshold", "profiles", "pore_sizes")
+    names = (*names, "capillary_pressure")
     assert figures == {f"{name}.{suffix}" for name in names for suffix in ("png", "svg")}
     curves = {p.name for p in (tmp_path / "curves").iterdir()}
-    assert curves == {f"{n}.csv" for n in ("histogram", "porosity_curve", "connected_porosity", "phase_fractions", "profile_z", "profile_y", "profile_x")}
+    sizes = {"pore_size_density", "pore_size_fraction", "pore_size_cumulative", "capillary_pressure", "mercury_saturation", "throat_size_distribution"}
+    others = {"histogram", "porosity_curve", "connected_porosity", "phase_fractions", "profile_z", "profile_y", "profile_x"}
+    assert curves == {f"{name}.csv" for name in sizes | others}
     page = (tmp_path / "report.html").read_text()
     assert "http" not in page.replace("http-equiv", "")
     assert "<script" not in page
