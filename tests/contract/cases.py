@@ -114,6 +114,12 @@ def dilated(a, radius, exists=None, **keywords):
     return (edt(~a, exists, **keywords) < radius) & exists
 
 
+def at(a, *voxels):
+    found = np.zeros(a.shape, bool)
+    found[tuple(zip(*voxels))] = True
+    return found
+
+
 TALL = {"z": 2.5, "y": 1.0, "x": 1.0}
 CROSS = ndi.generate_binary_structure(3, 1)
 
@@ -253,6 +259,10 @@ CASES = [
     Case("segmentation.hysteresis", lambda im: G.hysteresis(im, low=110, high=150), lambda a: dense.holding(a >= 110, a >= 150), "u1"),
     Case("segmentation.hysteresis dark", lambda im: G.hysteresis(im, low=90.5, high=140, phase="dark", connectivity=26, where=BALL),
          lambda a: dense.holding((a <= 140) & ball(a), a <= 90.5, 26), "u1", "segmentation.hysteresis"),
+    Case("segmentation.region_growing", lambda im: G.region_growing(im, seeds={"z": [1, 3], "y": [5, 2], "x": [3, 1]}, low=60, high=140),
+         lambda a: dense.holding((a >= 60) & (a <= 140), at(a, (1, 5, 3), (3, 2, 1))), "u1"),
+    Case("segmentation.region_growing where", lambda im: G.region_growing(im, seeds=im < 50, low=40.5, high=110, connectivity=26, where=BALL),
+         lambda a: dense.holding((a > 40) & (a <= 110) & ball(a), a < 50, 26), "u1", "segmentation.region_growing"),
     Case("segmentation.watershed", lambda im: G.watershed(im), basins.regions, "u1"),
     Case("segmentation.watershed f4 where", lambda im: G.watershed(im, connectivity=26, where=BALL), lambda a: basins.regions(a, 26, ball(a)), "f4", "segmentation.watershed"),
     Case("segmentation.watershed markers", lambda im: G.watershed(im, markers=im // 200, connectivity=18),

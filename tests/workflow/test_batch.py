@@ -62,7 +62,7 @@ def test_a_campaign_that_was_killed_goes_on(campaign):
     command = [sys.executable, "-m", "voxelrock", "analyze", "--samples", str(campaign / "samples.csv"), "--out", str(out)]
     run = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ | {"MPLBACKEND": "Agg"})
     start = time.monotonic()
-    while not (out / NAMES[6] / "recipe.toml").exists() and time.monotonic() - start < 240 and run.poll() is None:
+    while not (out / NAMES[3] / "recipe.toml").exists() and time.monotonic() - start < 240 and run.poll() is None:
         time.sleep(0.02)
     assert run.poll() is None, "the campaign ended before it could be killed"
     run.send_signal(signal.SIGKILL)

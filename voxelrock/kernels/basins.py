@@ -7,6 +7,7 @@ pairs the one whose lower voxel is lowest). Legend: ``labels`` number the basins
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -183,6 +184,7 @@ def _passes(flat: HostArray, labels: HostArray, code: HostArray, near: HostArray
     return table[table[:, 0] != -1]
 
 
+@lru_cache(maxsize=3)
 def _beaten(connectivity: int) -> HostArray:
     """For each way down of the first (or second) voxel of a pair, the pairs of which there is a lower one between the same basins, as bits.
 
@@ -195,6 +197,7 @@ def _beaten(connectivity: int) -> HostArray:
             for which, apart in enumerate((pair - down, pair + down)):
                 if np.abs(apart).max() == 1 and any((apart == other).all() for other in offset.values()):
                     found[which, code] |= 1 << bit
+    found.flags.writeable = False
     return found
 
 

@@ -129,10 +129,9 @@ def _median_host(block: HostArray, /, *, radius: Triple, footprint: str = "cube"
     shape = inner_shape(block, halo)
     check_real(block)
     dtype = block.dtype
-    if dtype == np.bool_:
-        block = block.view(np.uint8)
-    elif dtype == np.float16:
+    if dtype == np.float16:
         block = block.astype(np.float32)
+    block, flip = _ordered(block)
     out = np.empty(shape, block.dtype.newbyteorder("="))
     rows, zero = as_rows(block), out.dtype.type(0)
     if len(offsets) == 27 and halo == (1, 1, 1):
@@ -143,7 +142,24 @@ def _median_host(block: HostArray, /, *, radius: Triple, footprint: str = "cube"
         _search(block, halo, np.array(offsets), out)
     if out.dtype.kind == "f" and np.isnan(np.min(block)):
         _spread_nan(rows, np.array(offsets), np.array(halo), out)
-    return out.view(np.bool_) if dtype == np.bool_ else out.astype(dtype.newbyteorder("="), copy=False)
+    if flip:
+        out ^= flip
+    return out.astype(dtype) if dtype == np.float16 else out.view(dtype.newbyteorder("="))
+
+
+def _ordered(block: HostArray) -> tuple[HostArray, Any]:
+    """The block in a type that the bodies are compiled for, in the order of its values, and the bit by which the values differ.
+
+    One integer type for each size: turning over the highest bit makes signed integers of unsigned ones and back, and keeps their order.
+    """
+    block = block.astype(block.dtype.newbyteorder("="), copy=False)
+    if block.dtype.kind == "f":
+        return block, 0
+    kind = np.dtype({1: "u1", 2: "u2", 4: "i4", 8: "i8"}[block.itemsize])
+    if block.dtype == kind or block.dtype == np.bool_:
+        return block.view(kind), 0
+    top = np.array([1 << 8 * kind.itemsize - 1], f"u{kind.itemsize}").view(kind)[0]
+    return block.view(kind) ^ top, top
 
 
 def _search(block: HostArray, halo: Triple, offsets: HostArray, out: HostArray) -> None:

@@ -1,5 +1,6 @@
 """Grey values to phases."""
 
+from voxelrock.segmentation.growing import region_growing
 from voxelrock.segmentation.hysteresis import hysteresis
 from voxelrock.segmentation.thresholds import minimum_error_threshold, multi_otsu, multi_otsu_thresholds, otsu, otsu_threshold, threshold
 from voxelrock.segmentation.trust import assess, porosity_curve
@@ -14,6 +15,7 @@ __all__ = [
     "otsu",
     "otsu_threshold",
     "porosity_curve",
+    "region_growing",
     "threshold",
     "watershed",
 ]
