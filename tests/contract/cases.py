@@ -14,6 +14,8 @@ from tests.labels import components_dense as dense
 from tests.morphology import basins_dense as basins
 
 BALL = vr.Ball(center={"z": 4.0, "y": 5.0, "x": 3.0}, radius=3.7)
+BALL_UM = vr.Ball(center={"z": 8.0, "y": 10.0, "x": 6.0}, radius=7.4)
+"""The same voxels where they are 2 um apart."""
 
 
 def grey(shape=(9, 11, 8), dtype="u2", seed=7):
@@ -268,6 +270,9 @@ CASES = [
     Case("segmentation.watershed markers", lambda im: G.watershed(im, markers=im // 200, connectivity=18),
          lambda a: basins.grown(a, a // 200, 18), "u1", "segmentation.watershed"),
     Case("segmentation.watershed of a filter", lambda im: G.watershed(F.median(im, radius_vx=1)), lambda a: basins.regions(ndi.median_filter(a, 3)), "u1", "segmentation.watershed"),
+    Case("segmentation.split_touching", lambda im: G.split_touching(im), lambda a: basins.regions(-lengths(a), 6, a, 0.7), "bool", device="host"),
+    Case("segmentation.split_touching where", lambda im: G.split_touching(im.assign_grid(spacing="2 um"), depth="0.2 um", connectivity=26, border="solid", where=BALL_UM),
+         lambda a: basins.regions(-lengths(a, ball(a), solid=True, spacing=(2, 2, 2)), 26, a & ball(a), 0.2), "bool", "segmentation.split_touching", device="host"),
     Case("morphology.reconstruction", lambda im: M.reconstruction(im // 2, im), lambda a: reconstruction(a // 2, a)),
     Case("morphology.reconstruction erosion where", lambda im: M.reconstruction(im + np.float32(3), im, method="erosion", connectivity=6, where=BALL),
          lambda a: basins.shrunk(a + np.float32(3), a, 6, ball(a)), "f4", "morphology.reconstruction"),
@@ -287,7 +292,7 @@ GENERATORS = {
     "ct_scan": lambda **o: N.ct_scan(N.sandstone(radius=4, seed=4, **o), scanner=N.Scanner(cupping=0.1, rings=3), seed=2),
 }
 
-COMPUTING = ("labels.table",)
+COMPUTING = ("labels.table", "morphology.persistence")
 """Operations that compute at once, and say so: their own tests hold them to the same promises."""
 
 
