@@ -16,7 +16,7 @@ from voxelrock.errors import ParameterError
 from voxelrock.extras import require
 from voxelrock.kernels.backend import beside, jit, kernel, namespace
 from voxelrock.kernels.median_network import median_27, median_few
-from voxelrock.kernels.rows import Rows, as_rows, check_real, inner_shape
+from voxelrock.kernels.rows import Rows, as_rows, check_real, inner_shape, ordered
 from voxelrock.typing import Block, HostArray, Triple
 
 _FEW = 80
@@ -131,7 +131,7 @@ def _median_host(block: HostArray, /, *, radius: Triple, footprint: str = "cube"
     dtype = block.dtype
     if dtype == np.float16:
         block = block.astype(np.float32)
-    block, flip = _ordered(block)
+    block, flip = ordered(block)
     out = np.empty(shape, block.dtype.newbyteorder("="))
     rows, zero = as_rows(block), out.dtype.type(0)
     if len(offsets) == 27 and halo == (1, 1, 1):
@@ -145,21 +145,6 @@ def _median_host(block: HostArray, /, *, radius: Triple, footprint: str = "cube"
     if flip:
         out ^= flip
     return out.astype(dtype) if dtype == np.float16 else out.view(dtype.newbyteorder("="))
-
-
-def _ordered(block: HostArray) -> tuple[HostArray, Any]:
-    """The block in a type that the bodies are compiled for, in the order of its values, and the bit by which the values differ.
-
-    One integer type for each size: turning over the highest bit makes signed integers of unsigned ones and back, and keeps their order.
-    """
-    block = block.astype(block.dtype.newbyteorder("="), copy=False)
-    if block.dtype.kind == "f":
-        return block, 0
-    kind = np.dtype({1: "u1", 2: "u2", 4: "i4", 8: "i8"}[block.itemsize])
-    if block.dtype == kind or block.dtype == np.bool_:
-        return block.view(kind), 0
-    top = np.array([1 << 8 * kind.itemsize - 1], f"u{kind.itemsize}").view(kind)[0]
-    return block.view(kind) ^ top, top
 
 
 def _search(block: HostArray, halo: Triple, offsets: HostArray, out: HostArray) -> None:
