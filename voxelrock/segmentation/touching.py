@@ -67,6 +67,9 @@ def split_touching(mask: VoxelImage, /, *, depth: Any = None, connectivity: int 
     ball share four fifths of both); with a rough surface (± 0.7 voxels) all of 497 and 248, where 0 finds 349 and 138. Grains that are flat or long
     have several maxima: take a larger depth.
 
+    A pipeline of scikit-image (``h_maxima``, ``label``, ``watershed``) finds as many regions, and has 98.9 % of the voxels of a random rock in the same ones,
+    where no two distances are equal. Where some are, it keeps equal maxima apart however shallow the dip between them is (71 regions, not 58).
+
     Three passes over the mask; memory as :func:`voxelrock.morphology.distance` and :func:`watershed`. It runs on the host. Beucher, Lantuéjoul 1979;
     Gostick 2017, doi:10.1103/PhysRevE.96.023307, on what deserves to be parted.
 
