@@ -1,3 +1,4 @@
+import gc
 import os
 from pathlib import Path
 
@@ -19,6 +20,12 @@ def pytest_collection_modifyitems(config, items):
             item.add_marker(pytest.mark.skip(reason="takes minutes: run with -m slow"))
         if item.get_closest_marker("gpu") and "gpu" not in chosen:
             item.add_marker(pytest.mark.skip(reason="needs a CUDA device: run with -m gpu on a machine that has one"))
+
+
+def pytest_collection_finish():
+    """What was imported stays: looking through it again with every collection of garbage costs a good part of the tests' time."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

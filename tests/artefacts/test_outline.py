@@ -41,12 +41,27 @@ def held(image):
     return vr.from_array(image.compute(), nodata=image.nodata)
 
 
+def remembered(make):
+    """Many tests look at one scan: it is made once."""
+    kept = {}
+
+    def find(rock, *arguments, **options):
+        key = id(rock), repr(arguments), repr(options)
+        if key not in kept:
+            kept[key] = make(rock, *arguments, **options), rock  # held, so that its id stays its own
+        return kept[key][0]
+
+    return find
+
+
+@remembered
 def in_air(rock, region, **options):
     outside = max(rock.phases) + 1
     phases = {**rock.phases, outside: AIR}
     return held(vr.generators.ct_scan(rock.where(region, outside).assign(phases=phases), **{**GREY, **options}))
 
 
+@remembered
 def scanned(rock, **options):
     return held(vr.generators.ct_scan(rock, **{**GREY, **options}))
 

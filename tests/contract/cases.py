@@ -15,6 +15,8 @@ from tests.morphology import basins_dense as basins
 from tests.pores import sizes_dense as sizes
 
 BALL = vr.Ball(center={"z": 4.0, "y": 5.0, "x": 3.0}, radius=3.7)
+BALL_UM = vr.Ball(center={"z": 8.0, "y": 10.0, "x": 6.0}, radius=7.4)
+"""The same voxels where they are 2 um apart."""
 
 
 def grey(shape=(9, 11, 8), dtype="u2", seed=7):
@@ -124,6 +126,12 @@ def throats(a, inlet, outlet=None, exists=None, connectivity=6, **keywords):
     d = edt(a, exists, **keywords)
     ends = [None if side is None else sizes.sides(np.ones(a.shape, bool) if exists is None else exists, side) for side in (inlet, outlet)]
     return sizes.invaded(sizes.squares(d), d > 0, *ends, connectivity)
+
+
+def at(a, *voxels):
+    found = np.zeros(a.shape, bool)
+    found[tuple(zip(*voxels))] = True
+    return found
 
 
 TALL = {"z": 2.5, "y": 1.0, "x": 1.0}
@@ -265,11 +273,18 @@ CASES = [
     Case("segmentation.hysteresis", lambda im: G.hysteresis(im, low=110, high=150), lambda a: dense.holding(a >= 110, a >= 150), "u1"),
     Case("segmentation.hysteresis dark", lambda im: G.hysteresis(im, low=90.5, high=140, phase="dark", connectivity=26, where=BALL),
          lambda a: dense.holding((a <= 140) & ball(a), a <= 90.5, 26), "u1", "segmentation.hysteresis"),
+    Case("segmentation.region_growing", lambda im: G.region_growing(im, seeds={"z": [1, 3], "y": [5, 2], "x": [3, 1]}, low=60, high=140),
+         lambda a: dense.holding((a >= 60) & (a <= 140), at(a, (1, 5, 3), (3, 2, 1))), "u1"),
+    Case("segmentation.region_growing where", lambda im: G.region_growing(im, seeds=im < 50, low=40.5, high=110, connectivity=26, where=BALL),
+         lambda a: dense.holding((a > 40) & (a <= 110) & ball(a), a < 50, 26), "u1", "segmentation.region_growing"),
     Case("segmentation.watershed", lambda im: G.watershed(im), basins.regions, "u1"),
     Case("segmentation.watershed f4 where", lambda im: G.watershed(im, connectivity=26, where=BALL), lambda a: basins.regions(a, 26, ball(a)), "f4", "segmentation.watershed"),
     Case("segmentation.watershed markers", lambda im: G.watershed(im, markers=im // 200, connectivity=18),
          lambda a: basins.grown(a, a // 200, 18), "u1", "segmentation.watershed"),
     Case("segmentation.watershed of a filter", lambda im: G.watershed(F.median(im, radius_vx=1)), lambda a: basins.regions(ndi.median_filter(a, 3)), "u1", "segmentation.watershed"),
+    Case("segmentation.split_touching", lambda im: G.split_touching(im), lambda a: basins.regions(-lengths(a), 6, a, 0.7), "bool", device="host"),
+    Case("segmentation.split_touching where", lambda im: G.split_touching(im.assign_grid(spacing="2 um"), depth="0.2 um", connectivity=26, border="solid", where=BALL_UM),
+         lambda a: basins.regions(-lengths(a, ball(a), solid=True, spacing=(2, 2, 2)), 26, a & ball(a), 0.2), "bool", "segmentation.split_touching", device="host"),
     Case("morphology.reconstruction", lambda im: M.reconstruction(im // 2, im), lambda a: reconstruction(a // 2, a)),
     Case("morphology.reconstruction erosion where", lambda im: M.reconstruction(im + np.float32(3), im, method="erosion", connectivity=6, where=BALL),
          lambda a: basins.shrunk(a + np.float32(3), a, 6, ball(a)), "f4", "morphology.reconstruction"),
@@ -302,7 +317,10 @@ GENERATORS = {
     "ct_scan": lambda **o: N.ct_scan(N.sandstone(radius=4, seed=4, **o), scanner=N.Scanner(cupping=0.1, rings=3), seed=2),
 }
 
-COMPUTING = ("labels.table", "pores.pore_size_distribution", "pores.granulometry", "pores.capillary_curve", "pores.leverett_j")
+COMPUTING = (
+    *("labels.table", "morphology.persistence"),
+    *("pores.pore_size_distribution", "pores.granulometry", "pores.capillary_curve", "pores.leverett_j"),
+)
 """Operations that compute at once, and say so: their own tests hold them to the same promises."""
 
 

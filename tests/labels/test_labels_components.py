@@ -2,7 +2,6 @@
 
 import csv
 
-import dask
 import dask.array as da
 import numpy as np
 import pytest
@@ -225,15 +224,6 @@ def test_stored_labels_come_back(tmp_path):
     labels = L.label(stored(array, CHUNKS["cubes"]))
     again = vr.save(labels, tmp_path / "labels.zarr", chunks=8, shards=24)
     np.testing.assert_array_equal(again.compute(), dense.label(array))
-
-
-@pytest.mark.filterwarnings("default")
-def test_processes_do_not_matter():
-    array = IMAGES["noise at percolation"]
-    labels = L.label(vr.from_array(da.from_array(array, chunks=12)), connectivity=18)
-    with dask.config.set(scheduler="processes", num_workers=2):
-        found = labels.compute()
-    np.testing.assert_array_equal(found, dense.label(array, 18))
 
 
 GREY = stored(np.linspace(0, 1, 64, dtype="f4").reshape(4, 4, 4))

@@ -54,8 +54,12 @@ def minima(f, connectivity=6, inside=None):
     return ndi.label(found, structure(connectivity))[0]
 
 
-def regions(f, connectivity=6, inside=None):
-    return grown(f, minima(f, connectivity, inside), connectivity, inside)
+def regions(f, connectivity=6, inside=None, depth=0):
+    labels = minima(f, connectivity, inside)
+    if depth:  # number those that are left from 1
+        kept = np.unique(labels[deep(f, depth, connectivity, inside, first=True)])
+        labels = np.searchsorted(kept, labels) * np.isin(labels, kept) + np.isin(labels, kept)
+    return grown(f, labels, connectivity, inside)
 
 
 def shrunk(seed, f, connectivity=26, inside=None):

@@ -66,7 +66,7 @@ def test_slits(width, radius):
 @pytest.mark.parametrize("radius", [1, 3, (0, 2, 1)])
 @pytest.mark.parametrize("border", ["open", "solid"])
 def test_cubes_and_crosses(footprint, radius, border):
-    mask = rock(level=0.8)
+    mask = rock((19, 17, 22), level=0.8)
     z, y, x = radius if isinstance(radius, tuple) else (radius,) * 3
     window = np.ones((2 * z + 1, 2 * y + 1, 2 * x + 1), bool)
     if footprint == "cross":
@@ -81,7 +81,7 @@ def test_cubes_and_crosses(footprint, radius, border):
 
 @given(st.floats(1.1, 5), st.booleans())
 def test_what_openings_and_closings_do(radius, plug):
-    mask = rock(level=0.6)
+    mask = rock((27, 24, 26), level=0.6)
     image = cut(mask, 15)
     where = vr.Cylinder.inscribed(image.grid) if plug else None
     inside = image.restriction(where).compute()
@@ -95,7 +95,7 @@ def test_what_openings_and_closings_do(radius, plug):
 
 
 @pytest.mark.parametrize("border", ["open", "solid"])
-@pytest.mark.parametrize("block", [4, 20])
+@pytest.mark.parametrize("block", [6, 20])
 def test_in_a_cylinder(border, block):
     mask = rock((18, 22, 20), level=0.8)
     image = cut(mask, block)

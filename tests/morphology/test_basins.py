@@ -28,7 +28,7 @@ IMAGES = {
     "slope": -np.arange(np.prod(SHAPE)).reshape(SHAPE).astype("i2"),  # every block drains into the next
     "signed zeros": np.where(rng.random(SHAPE) < 0.5, -0.0, 0.0),
 }
-CHUNKS = {"one": None, "ragged": ((3, 1, 3), (9,), (5, 3)), "voxels": tuple((1,) * n for n in SHAPE)}
+CHUNKS = {"one": None, "ragged": ((3, 1, 3), (9,), (5, 3)), "voxels": ((1,) * 4, (1,) * 5, (1,) * 4)}
 
 
 def tube(shape=SHAPE):
@@ -59,8 +59,9 @@ def result(image):
 @pytest.mark.parametrize("cut", CHUNKS)
 @pytest.mark.parametrize("name", IMAGES)
 def test_regions_are_the_minimum_spanning_forest_of_all_voxels(name, cut, connectivity):
-    array, chunks = IMAGES[name], CHUNKS[cut]
-    image, markers = stored(array, chunks), sparse(1)
+    corner = tuple(slice(n) for n in ((4, 5, 4) if cut == "voxels" else SHAPE))  # a task for each voxel: fewer will do
+    array, chunks, markers = IMAGES[name][corner].copy(), CHUNKS[cut], sparse(1)[corner].copy()
+    image = stored(array, chunks)
     found = G.watershed(image, connectivity=connectivity)
     assert found.dtype == np.int32
     np.testing.assert_array_equal(result(found), dense.regions(array, connectivity))

@@ -3,7 +3,6 @@
 import math
 import tracemalloc
 
-import dask
 import numpy as np
 import pytest
 import scipy.ndimage as ndi
@@ -11,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import voxelrock as vr
-from tests.contract.cases import ball, lengths
+from tests.contract.cases import lengths
 from voxelrock.errors import GridMismatchError, ParameterError, ParameterTypeError
 from voxelrock.geometry import VoxelBox
 from voxelrock.kernels.cells import Bounds, surveyed
@@ -141,16 +140,6 @@ def test_squares_are_whole_and_compare_without_rounding():
     assert squares.dtype == "i4"
     np.testing.assert_array_equal(squares.compute(), truth)
     np.testing.assert_array_equal((squares >= metric.square(0.3)).compute(), truth >= 9)
-
-
-@pytest.mark.parametrize("scheduler", ["threads", "processes"])
-def test_schedulers_agree(scheduler):
-    mask = rock()
-    for image in (cut(mask, 17), vr.from_array(mask, block=17)):
-        with dask.config.set(scheduler=scheduler, num_workers=2):
-            assert distance(image, where=vr.Ball(center={"z": 20, "y": 16, "x": 18}, radius=15)).data.compute().tobytes() == (
-                lengths(mask, ball(mask, 15, (20, 16, 18))).tobytes()
-            )
 
 
 def test_a_distance_feeds_what_follows_at_other_blocks(tmp_path):

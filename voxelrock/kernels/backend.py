@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import lru_cache
 from types import ModuleType
 from typing import Any, Generic, ParamSpec, TypeVar, cast
 
@@ -116,8 +117,9 @@ def kernel(*, cost: float = 1.0, exact: bool = True, version: int = 1, workspace
     return lambda reference: Kernel(reference, cost=cost, exact=exact, version=version, workspace=workspace)
 
 
+@lru_cache(maxsize=1)
 def device_module() -> ModuleType | None:
-    """CuPy if it is installed and a device answers, else None."""
+    """CuPy if it is installed and a device answers, else None; looked for once in a process, as every task asks."""
     try:
         import cupy
     except ImportError:

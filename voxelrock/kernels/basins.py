@@ -7,12 +7,14 @@ pairs the one whose lower voxel is lowest). Legend: ``labels`` number the basins
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from voxelrock.kernels.backend import jit
 from voxelrock.kernels.descent import OUTSIDE, REST, steps
+from voxelrock.kernels.rows import ordered
 from voxelrock.kernels.runs import trailing_zeros
 from voxelrock.typing import HostArray, Triple
 
@@ -183,6 +185,7 @@ def _passes(flat: HostArray, labels: HostArray, code: HostArray, near: HostArray
     return table[table[:, 0] != -1]
 
 
+@lru_cache(maxsize=3)
 def _beaten(connectivity: int) -> HostArray:
     """For each way down of the first (or second) voxel of a pair, the pairs of which there is a lower one between the same basins, as bits.
 
@@ -195,6 +198,7 @@ def _beaten(connectivity: int) -> HostArray:
             for which, apart in enumerate((pair - down, pair + down)):
                 if np.abs(apart).max() == 1 and any((apart == other).all() for other in offset.values()):
                     found[which, code] |= 1 << bit
+    found.flags.writeable = False
     return found
 
 
@@ -204,7 +208,7 @@ def passes(block: HostArray, labels: HostArray, connectivity: int, code: HostArr
     With the ``code`` of the ways down that the labels follow, pairs of voxels that cannot be lowest are left out, even where the lower pair lies across
     the block's side. Memory: 50 to 130 bytes for each pair, and half of it again while the table grows, and a copy of a block that is not contiguous.
     """
-    values = np.ascontiguousarray(block.view(np.uint8) if block.dtype == bool else block).reshape(-1)
+    values = np.ascontiguousarray(ordered(block)[0]).reshape(-1)
     values.flags.writeable = False
     after = np.array([step[1:] for step in steps(connectivity) if step[0] > REST], np.int64)
     ways = np.full(labels.size, REST, np.uint8) if code is None else np.ascontiguousarray(code).reshape(-1)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from voxelrock.kernels.backend import beside, jit, kernel, namespace
-from voxelrock.kernels.rows import as_rows
+from voxelrock.kernels.rows import as_rows, ordered
 from voxelrock.typing import Block, HostArray, Triple
 
 REST = 13
@@ -124,8 +124,7 @@ def _goes_on(start: Triple, shape: Triple, extent: Triple) -> Triple:
 @descent.host
 def descent_host(block: Block, /, *inside: Block, connectivity: int, extent: Triple, start: Triple, shape: Triple, xp: Any) -> HostArray:
     """Row by row, all neighbours of a row at once: a neighbour's row is compared as a vector."""
-    block = np.asarray(block)
-    flat, a, b = as_rows(block.view(np.uint8) if block.dtype == bool else block)
+    flat, a, b = as_rows(ordered(np.asarray(block))[0])
     keep, c, d = as_rows(np.asarray(inside[0]).view(np.uint8) if inside else np.ones((1, 1, block.shape[2]), np.uint8))
     low, high = (int(start[0] > 0), int(start[1] > 0), int(start[2] > 0)), _goes_on(start, shape, extent)
     out = np.empty(shape, np.uint8)

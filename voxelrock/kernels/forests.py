@@ -133,8 +133,12 @@ def merge_tree(basins: Basins, edges: Edges) -> MergeTree:
 
 def survivors(basins: Basins, edges: Edges, depth: float) -> HostArray:
     """Whether each basin is a regional minimum of the given depth at least: above 0 for a depth of 0."""
-    end = merge_tree(basins, edges).end
-    deep = end - basins.bottom
+    return survives(basins, merge_tree(basins, edges), depth)
+
+
+def survives(basins: Basins, tree: MergeTree, depth: float) -> HostArray:
+    """As :func:`survivors`, of a merge tree that is there already."""
+    deep = np.where(tree.end == basins.bottom, 0.0, tree.end) - np.where(tree.end == basins.bottom, 0.0, basins.bottom)  # of infinite ones too
     return deep > 0 if depth == 0 else deep >= depth
 
 

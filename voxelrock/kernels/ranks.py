@@ -16,7 +16,7 @@ from voxelrock.errors import ParameterError
 from voxelrock.extras import require
 from voxelrock.kernels.backend import beside, jit, kernel, namespace
 from voxelrock.kernels.median_network import median_27, median_few
-from voxelrock.kernels.rows import Rows, as_rows, check_real, inner_shape
+from voxelrock.kernels.rows import Rows, as_rows, check_real, inner_shape, ordered
 from voxelrock.typing import Block, HostArray, Triple
 
 _FEW = 80
@@ -129,10 +129,9 @@ def _median_host(block: HostArray, /, *, radius: Triple, footprint: str = "cube"
     shape = inner_shape(block, halo)
     check_real(block)
     dtype = block.dtype
-    if dtype == np.bool_:
-        block = block.view(np.uint8)
-    elif dtype == np.float16:
+    if dtype == np.float16:
         block = block.astype(np.float32)
+    block, flip = ordered(block)
     out = np.empty(shape, block.dtype.newbyteorder("="))
     rows, zero = as_rows(block), out.dtype.type(0)
     if len(offsets) == 27 and halo == (1, 1, 1):
@@ -143,7 +142,9 @@ def _median_host(block: HostArray, /, *, radius: Triple, footprint: str = "cube"
         _search(block, halo, np.array(offsets), out)
     if out.dtype.kind == "f" and np.isnan(np.min(block)):
         _spread_nan(rows, np.array(offsets), np.array(halo), out)
-    return out.view(np.bool_) if dtype == np.bool_ else out.astype(dtype.newbyteorder("="), copy=False)
+    if flip:
+        out ^= flip
+    return out.astype(dtype) if dtype == np.float16 else out.view(dtype.newbyteorder("="))
 
 
 def _search(block: HostArray, halo: Triple, offsets: HostArray, out: HostArray) -> None:

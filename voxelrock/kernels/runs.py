@@ -147,17 +147,24 @@ def find_runs(block: HostArray) -> Runs:
     rows = np.zeros(nz * ny + 1, np.int64)
     if not block.size:
         return Runs(shape, rows, np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, np.int64))
-    flat, *steps = as_rows(block.view(np.uint8) if block.dtype == bool else block)
+    flat, *steps = as_rows(_plain(block))
     words = -(-ny * nx // 64)
     flags, bits = np.zeros(words * 64, np.uint8), np.empty((nz, words), np.uint64)
     pair = (steps[0], steps[1])
     most = _changes(flat, pair, shape, flags, bits)
     start, stop = np.empty(most, np.int32), np.empty(most, np.int32)
     count = _collect(flat, pair, shape, bits, rows, start, stop)
-    value = np.empty(0 if block.dtype == bool else count, np.int64)
+    value = np.empty(0 if block.dtype == bool else count, flat.dtype)
     if value.size:
         _values(flat, pair, shape, rows, start, value)
-    return Runs(shape, rows, start[:count], stop[:count], value)
+    own = np.int64 if block.dtype == bool else block.dtype.newbyteorder("=")
+    return Runs(shape, rows, start[:count], stop[:count], value.view(own).astype(np.int64))
+
+
+def _plain(block: HostArray) -> HostArray:
+    """Values as unsigned integers of their size: only whether they are equal counts, and bodies are compiled once for each size."""
+    native = block.astype(block.dtype.newbyteorder("="), copy=False)
+    return native.view(f"u{native.itemsize}")
 
 
 @jit
@@ -172,8 +179,8 @@ def _paint(rows: HostArray, start: HostArray, stop: HostArray, names: HostArray,
 def paint(runs: Runs, names: HostArray, dtype: np.dtype[Any]) -> HostArray:
     """A block with ``names[i]`` in the voxels of run i and 0 elsewhere."""
     out = np.empty(runs.shape, dtype)
-    flat = out.view(np.uint8) if out.dtype == bool else out
-    _paint(runs.rows, runs.start, runs.stop, np.ascontiguousarray(names, flat.dtype), flat.reshape(runs.shape[0] * runs.shape[1], runs.shape[2]))
+    flat = _plain(out).reshape(runs.shape[0] * runs.shape[1], runs.shape[2])
+    _paint(runs.rows, runs.start, runs.stop, _plain(np.ascontiguousarray(names, out.dtype)), flat)
     return out
 
 

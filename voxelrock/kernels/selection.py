@@ -28,6 +28,15 @@ def constant(*, start: Triple, shape: Triple, xp: Any, value: Any, dtype: str) -
     return xp.full(shape, value, dtype=getattr(xp, dtype))
 
 
+@kernel(cost=0.2, workspace=0.0)
+def placed(*, start: Triple, shape: Triple, xp: Any, voxels: tuple[Triple, ...]) -> Block:
+    """True in some voxels of the image, given by their indices; made on the host."""
+    found = np.zeros(shape, np.bool_)
+    inside = np.asarray(voxels, np.int64).reshape(-1, 3) - np.asarray(start)
+    found[tuple(inside[np.all((inside >= 0) & (inside < np.asarray(shape)), axis=1)].T)] = True
+    return found if xp is np else xp.asarray(found)
+
+
 @kernel(cost=1.0, workspace=0.0)
 def generated(*, start: Triple, shape: Triple, xp: Any, function: Any, dtype: str) -> Block:
     """What a user's function of the voxel indices gives; it runs on the host."""

@@ -17,7 +17,7 @@ from voxelrock.kernels.purposes import Bottoms, Flood
 from voxelrock.labels.restriction import Where
 from voxelrock.morphology.basins import refuse_wide, through_basins
 from voxelrock.parameters import real
-from voxelrock.typing import Block
+from voxelrock.typing import Block, HostArray
 
 
 @kernel(cost=0.3, workspace=0.0)
@@ -26,7 +26,17 @@ def upside_down(block: Block, /) -> Block:
     return -block if namespace(block).isdtype(block.dtype, "real floating") else ~block
 
 
-_UPSIDE_DOWN = Pointwise(upside_down)
+UPSIDE_DOWN = Pointwise(upside_down)
+
+
+def upright(values: HostArray, dtype: np.dtype[Any], of: str) -> HostArray:
+    """Heights (float64) of an image that was turned upside down for its maxima, as they were; infinite ones change their sign."""
+    if of == "minima":
+        return values
+    turned: HostArray = -values
+    if dtype.kind == "f":
+        return turned
+    return turned + (1 if dtype.kind == "b" else int(np.iinfo(dtype).max) if dtype.kind == "u" else -1)
 
 
 @operation
@@ -105,7 +115,7 @@ def _without_gaps(seed: VoxelImage, method: str) -> VoxelImage:
 
 
 def _turned(data: Any, method: str) -> Any:
-    return _UPSIDE_DOWN(data) if method == "dilation" else data
+    return UPSIDE_DOWN(data) if method == "dilation" else data
 
 
 def _extremes(image: VoxelImage, least: float, name: str, where: Where, **options: Any) -> VoxelImage:

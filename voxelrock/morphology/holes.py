@@ -50,7 +50,9 @@ def fill_holes(image: VoxelImage, /, *, connectivity: int = 6, where: Where = No
     (6, 7)
     """
     if an_image(image).dtype.kind != "b":
-        raise ParameterTypeError(f"fill_holes takes a mask (True = the phase to be filled); got {image.dtype}: make one, as with image == 1 or image.isin([1])")
+        raise ParameterTypeError(
+            f"fill_holes takes a mask (True = the phase to be filled), such as vr.segmentation.otsu, image == 1 or image.isin([1]) make; got {image.dtype}"
+        )
     mask, keep = restricted(image, where)
     background = both(inverted(mask.data), keep[0]) if keep else inverted(mask.data)
     rules = rules_of(image, dual(check_connectivity(connectivity)), Choice(none=ANY_SIDE))

@@ -76,9 +76,9 @@ def histogram(image: VoxelImage, /, *, bins: int | Sequence[float] | None = None
         return _result(image, data, values, values - 0.5, values + 0.5)
     edges = _edges(image, bins, limits, where)
     if found is not None:
-        data = counts(image, where, rebinned, shape=(len(edges) - 1,), dtype="i8", finish={"low": found[0], "edges": tuple(edges)})
+        data = counts(image, where, rebinned, shape=(len(edges) - 1,), dtype="i8", finish={"low": found[0], "edges": edges})
     else:
-        data = Reduction(binned_counts, add, as_is)(image.data, *counted(image, where), edges=tuple(edges), shape=(len(edges) - 1,), dtype="i8")
+        data = Reduction(binned_counts, add, as_is)(image.data, *counted(image, where), edges=edges, shape=(len(edges) - 1,), dtype="i8")
     return _result(image, data, (edges[1:] + edges[:-1]) / 2, edges[:-1], edges[1:])
 
 
@@ -108,13 +108,12 @@ def _edges(image: VoxelImage, bins: int | Sequence[float] | None, limits: tuple[
     return np.linspace(low, high, number_of_bins + 1)
 
 
-def rebinned(table: HostArray, *, low: int, edges: tuple[float, ...]) -> HostArray:
+def rebinned(table: HostArray, *, low: int, edges: HostArray) -> HostArray:
     """Counts of single integers as counts of bins; the last bin includes its right edge."""
     values = np.arange(low, low + table.size)
     cumulative = np.concatenate([[0], np.cumsum(table)])
-    limits = np.asarray(edges)
-    places = np.searchsorted(values, limits, side="left")
-    places[-1] = np.searchsorted(values, limits[-1], side="right")
+    places = np.searchsorted(values, edges, side="left")
+    places[-1] = np.searchsorted(values, edges[-1], side="right")
     return np.diff(cumulative[places])
 
 

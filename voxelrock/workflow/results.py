@@ -86,7 +86,15 @@ def write_text(path: Path, text: str) -> None:
 
 def write_results(path: Path, results: xr.Dataset) -> None:
     """Results as a JSON file."""
-    write_text(path, json.dumps(to_json(results), indent=1, allow_nan=False, ensure_ascii=False))
+    write_text(path, _lines(to_json(results)))
+
+
+def _lines(value: Any, pad: str = "\n") -> str:
+    """JSON with a line for each item of a mapping, and lists of numbers on one: curves are long."""
+    if not isinstance(value, dict) or not value:
+        return json.dumps(value, allow_nan=False, ensure_ascii=False)
+    inner = pad + " "
+    return "{" + ",".join(f"{inner}{json.dumps(k, ensure_ascii=False)}: {_lines(v, inner)}" for k, v in value.items()) + pad + "}"
 
 
 def read_results(path: Path) -> xr.Dataset:

@@ -1,0 +1,3 @@
+from tests.sketches import sketches
+
+__all__ = ["sketches"]
