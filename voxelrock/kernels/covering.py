@@ -9,7 +9,7 @@ import numpy as np
 
 from voxelrock.geometry import VoxelBox
 from voxelrock.geometry.metric import Metric
-from voxelrock.kernels.backend import beside, kernel, namespace, to_host
+from voxelrock.kernels.backend import beside, jit, kernel, namespace, to_host
 from voxelrock.kernels.distances import Weights, far
 from voxelrock.kernels.inscribed import Balls, needed_balls, paint
 from voxelrock.kernels.surfaces import SIDES
@@ -60,10 +60,20 @@ def covered(own: Arrays, others: list[Arrays], /, *, box: VoxelBox, weights: Wei
 
 def _near(balls: Balls, box: VoxelBox, weights: Weights) -> Balls:
     """Those that reach a box."""
-    low, high = np.array(box.start), np.array(box.stop) - 1
-    away = np.maximum(np.maximum(low - balls.centers, balls.centers - high), 0).astype("f8")
-    hit = (away * away * np.array(weights, "f8")).sum(axis=1) < balls.squares * (1 + 1e-9)
+    hit = np.empty(balls.size, bool)
+    _hits(balls.centers, balls.squares, np.array([box.start, box.stop]), np.array(weights, "f8"), hit)
     return Balls(balls.centers[hit], balls.squares[hit])
+
+
+@jit
+def _hits(centers: HostArray, squares: HostArray, sides: HostArray, weights: HostArray, hit: HostArray) -> None:
+    """Whether the nearest voxel of a box lies in each ball, or nearly so."""
+    for i in range(hit.size):
+        away = 0.0
+        for axis in range(3):
+            apart = max(sides[0, axis] - centers[i, axis], centers[i, axis] - sides[1, axis] + 1, 0)
+            away += weights[axis] * apart * apart
+        hit[i] = away < squares[i] * (1 + 1e-9)
 
 
 def _together(parts: list[Balls]) -> Balls:
@@ -127,6 +137,27 @@ def lengths(invaded: Block, /, *highest: Block, unit: float) -> Block:
     if highest:
         roots = xp.where(highest[0] > positive, xp.asarray(0.0, dtype=xp.float64), roots)
     return xp.astype(xp.where(invaded == 0, xp.asarray(math.nan, dtype=xp.float64), roots), xp.float32)
+
+
+@lengths.host
+def lengths_host(invaded: Block, /, *highest: Block, unit: float) -> HostArray:
+    """One pass, without blocks in between."""
+    squares = np.ascontiguousarray(invaded)
+    out = np.empty(squares.shape, np.float32)
+    limits = np.ascontiguousarray(highest[0]) if highest else np.empty(0, squares.dtype)
+    none = math.inf if squares.dtype == np.float64 else far(squares.dtype)
+    _lengths(squares.reshape(-1), limits.reshape(-1), (unit, none), out.reshape(-1))
+    return out
+
+
+@jit
+def _lengths(squares: HostArray, highest: HostArray, facts: tuple[float, float], out: HostArray) -> None:
+    unit, none = facts
+    for i in range(out.size):
+        square = max(squares[i], 0)
+        root = np.inf if square >= none else np.sqrt(square * unit)
+        late = highest.size > 0 and highest[i] > square
+        out[i] = np.nan if squares[i] == 0 else 0.0 if late else root
 
 
 @kernel(cost=10.0, workspace=2.0)
