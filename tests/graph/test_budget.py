@@ -63,6 +63,17 @@ def test_a_lazy_stencil_costs_three_tasks_per_chunk(blocks):
     assert predict(array).tasks_per_block == 3
 
 
+def test_what_is_made_of_results_shares_the_reading_too():
+    image = stored(np.random.default_rng(0).random((16, 16, 16)) < 0.5, ((8, 8),) * 3)
+    source = next(iter(image.data.dask.layers.values())).expression.source
+    porosity, profile = vr.statistics.porosity(image), vr.statistics.profile(image)
+    solid, excess, histogram = vr.compute(1 - porosity, profile - porosity, vr.statistics.histogram(image))
+    assert source.voxels_read == 16**3
+    assert float(solid) == 1 - float(porosity)
+    assert abs(float(excess.mean())) < 1e-12
+    assert int(histogram.sum()) == 16**3
+
+
 @pytest.mark.parametrize("blocks", [2, 8, 20])
 def test_a_reduction_costs_one_task_per_chunk_and_a_tree(blocks):
     array = vr.statistics.porosity(hollow(blocks) > 0).data
