@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 import scipy.ndimage as ndi
 from skimage.filters import threshold_multiotsu, threshold_otsu
+from skimage.measure import euler_number
 from skimage.morphology import h_maxima, reconstruction
 
 import voxelrock as vr
 from tests.labels import components_dense as dense
 from tests.morphology import basins_dense as basins
+from tests.structure import configurations_dense as cubes
 
 BALL = vr.Ball(center={"z": 4.0, "y": 5.0, "x": 3.0}, radius=3.7)
 
@@ -117,7 +119,7 @@ def dilated(a, radius, exists=None, **keywords):
 TALL = {"z": 2.5, "y": 1.0, "x": 1.0}
 CROSS = ndi.generate_binary_structure(3, 1)
 
-F, S, G, N, L, M = vr.filters, vr.statistics, vr.segmentation, vr.generators, vr.labels, vr.morphology
+F, S, G, N, L, M, X = vr.filters, vr.statistics, vr.segmentation, vr.generators, vr.labels, vr.morphology, vr.structure
 MISSING = 131  # a grey value of the u1 images, declared to be no data
 SMALL = vr.ZYX(z=9, y=11, x=8)
 
@@ -263,6 +265,14 @@ CASES = [
          lambda a: basins.shrunk(a + np.float32(3), a, 6, ball(a)), "f4", "morphology.reconstruction"),
     Case("morphology.h_maxima", lambda im: M.h_maxima(im, height=40), lambda a: h_maxima(a, 40) > 0, "u1"),
     Case("morphology.h_minima", lambda im: M.h_minima(im, depth=9, connectivity=6, where=BALL), lambda a: basins.deep(a, 9, 6, ball(a)), "i1"),
+    Case("structure.minkowski", lambda im: X.minkowski(im)["surface_density"], cubes.area_density, "bool", tolerance=1e-13),
+    Case("structure.minkowski where", lambda im: X.minkowski(F.median(im, radius_vx=1), where=BALL)["surface_density"],
+         lambda a: cubes.area_density(ndi.median_filter(a, 3), ball(a)), "bool", "structure.minkowski", tolerance=1e-13),
+    Case("structure.euler_number", lambda im: X.euler_number(im, connectivity=26), lambda a: euler_number(np.pad(a, 1), 3), "bool"),
+    Case("structure.specific_surface", lambda im: X.specific_surface(im, per="pore"), lambda a: cubes.area_density(a) / cubes.share(a), "bool", tolerance=1e-13),
+    Case("structure.connectivity_density", lambda im: X.connectivity_density(im > 90), lambda a: cubes.loops(a > 90), "u1", tolerance=1e-13),
+    Case("structure.interface_area", lambda im: X.interface_area(im // 64, labels=[0, 1, 2], surface="faces", where=BALL),
+         lambda a: cubes.interfaces(a // 64, (0, 1, 2), ball(a)), "u1"),
     Case("generators.plug", lambda im: N.plug(im, radius=4, outside=255), lambda a: np.where(tube(a), a, 255), "u1"),
     Case("generators.ct_scan", lambda im: N.ct_scan(im, levels={0: 100, 1: 200}, noise=0, dtype="u1", scanner=N.Scanner(blur_vx=0)), lambda a: np.where(a, 200, 100), "bool"),
 ]  # fmt: skip
