@@ -14,6 +14,7 @@ import voxelrock as vr
 from tests.labels import components_dense as dense
 from tests.morphology import basins_dense as basins
 from tests.structure import configurations_dense as cubes
+from tests.structure import lines_dense as runs
 
 BALL = vr.Ball(center={"z": 4.0, "y": 5.0, "x": 3.0}, radius=3.7)
 
@@ -273,6 +274,10 @@ CASES = [
     Case("structure.connectivity_density", lambda im: X.connectivity_density(im > 90), lambda a: cubes.loops(a > 90), "u1", tolerance=1e-13),
     Case("structure.interface_area", lambda im: X.interface_area(im // 64, labels=[0, 1, 2], surface="faces", where=BALL),
          lambda a: cubes.interfaces(a // 64, (0, 1, 2), ball(a)), "u1"),
+    Case("structure.chord_lengths", lambda im: X.chord_lengths(im, axis="x")["cut"], lambda a: runs.runs(a, axis=2)[1, 1:], "bool"),
+    Case("structure.chord_lengths where", lambda im: X.chord_lengths(im, axis="y", where=BALL)["complete"], lambda a: runs.runs(a, ball(a), 1)[0, 1:], "bool", "structure.chord_lengths"),
+    Case("structure.lineal_path where", lambda im: X.lineal_path(im, where=BALL), lambda a: runs.path(a, ball(a)), "bool", "structure.lineal_path", tolerance=1e-15),
+    Case("structure.mean_intercept_length", lambda im: X.mean_intercept_length(im)["mean_intercept_length"], cubes.intercepts, "bool", tolerance=1e-13),
     Case("generators.plug", lambda im: N.plug(im, radius=4, outside=255), lambda a: np.where(tube(a), a, 255), "u1"),
     Case("generators.ct_scan", lambda im: N.ct_scan(im, levels={0: 100, 1: 200}, noise=0, dtype="u1", scanner=N.Scanner(blur_vx=0)), lambda a: np.where(a, 200, 100), "bool"),
 ]  # fmt: skip

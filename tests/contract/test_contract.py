@@ -16,12 +16,13 @@ from voxelrock.graph.evaluation import evaluate
 from voxelrock.graph.expressions import values as values_of
 from voxelrock.graph.reductions import ReductionLayer
 from voxelrock.graph.stitching import StitchedLayer
+from voxelrock.kernels.lines import line_runs
 from voxelrock.kernels.orderstatistics import key_counts
 from voxelrock.kernels.pieces import pieces
 from voxelrock.testing import evaluate_foreign, foreign_voxels, raise_if_computed, reduce_foreign, stored
 
 SHAPE = (9, 11, 8)
-ON_THE_HOST = {"refine": key_counts, "pieces": pieces}
+ON_THE_HOST = {"refine": key_counts, "pieces": pieces, "line_runs": line_runs}
 each = pytest.mark.parametrize("case", CASES, ids=lambda c: c.name)
 
 
