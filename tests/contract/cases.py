@@ -15,6 +15,7 @@ from tests.labels import components_dense as dense
 from tests.morphology import basins_dense as basins
 from tests.structure import configurations_dense as cubes
 from tests.structure import lines_dense as runs
+from tests.structure import pairs_dense as pairs
 
 BALL = vr.Ball(center={"z": 4.0, "y": 5.0, "x": 3.0}, radius=3.7)
 
@@ -278,6 +279,17 @@ CASES = [
     Case("structure.chord_lengths where", lambda im: X.chord_lengths(im, axis="y", where=BALL)["complete"], lambda a: runs.runs(a, ball(a), 1)[0, 1:], "bool", "structure.chord_lengths"),
     Case("structure.lineal_path where", lambda im: X.lineal_path(im, where=BALL), lambda a: runs.path(a, ball(a)), "bool", "structure.lineal_path", tolerance=1e-15),
     Case("structure.mean_intercept_length", lambda im: X.mean_intercept_length(im)["mean_intercept_length"], cubes.intercepts, "bool", tolerance=1e-13),
+    Case("structure.two_point", lambda im: X.two_point(F.median(im, radius_vx=1), lag=3, directions=["z", "1 -1 1"])[:, :2],
+         lambda a: np.stack([pairs.curve(ndi.median_filter(a, 3), d, 1) for d in ("z", "1 -1 1")]), "bool", tolerance=1e-15),
+    Case("structure.two_point where", lambda im: X.two_point(im, lag=3, directions="x", where=BALL), lambda a: pairs.curve(a, "x", 3, exists=ball(a))[None], "bool", "structure.two_point", tolerance=1e-15),
+    Case("structure.two_point periodic", lambda im: X.two_point(im, lag=3, directions="y", periodic=True), lambda a: pairs.curve(a, "y", 3, periodic=True)[None], "bool", "structure.two_point", tolerance=1e-15),
+    Case("structure.two_point_map", lambda im: X.two_point_map(im, lag=2), lambda a: pairs.box(a, (2, 2, 2)), "bool", tolerance=1e-15),
+    Case("structure.two_point_radial where", lambda im: X.two_point_radial(im, lag=2, where=BALL), lambda a: pairs.radial(a, 2, exists=ball(a)), "bool", "structure.two_point_radial", tolerance=1e-14),
+    Case("structure.cluster_function", lambda im: X.cluster_function(L.label(im), lag=3, directions="z"), lambda a: pairs.curve(dense.label(a), "z", 3, both=pairs.same)[None], "bool", tolerance=1e-15),
+    Case("structure.integral_scale", lambda im: X.integral_scale(im, lag=3, directions="y"), lambda a: pairs.scale(a, "y", 3), "bool", tolerance=1e-13),
+    Case("structure.surface_from_correlation", lambda im: X.surface_from_correlation(im), pairs.slope, "bool", tolerance=1e-9),
+    Case("structure.autocovariance", lambda im: X.autocovariance(im, lag=3, directions="z", where=BALL), lambda a: pairs.covariance(a, "z", 3, ball(a))[None], "u2", tolerance=1e-12),
+    Case("structure.variogram", lambda im: X.variogram(im, lag=2, directions="0 1 1")[:, :2], lambda a: pairs.semivariance(a, "0 1 1", 1)[None], "u1", tolerance=1e-13),
     Case("generators.plug", lambda im: N.plug(im, radius=4, outside=255), lambda a: np.where(tube(a), a, 255), "u1"),
     Case("generators.ct_scan", lambda im: N.ct_scan(im, levels={0: 100, 1: 200}, noise=0, dtype="u1", scanner=N.Scanner(blur_vx=0)), lambda a: np.where(a, 200, 100), "bool"),
 ]  # fmt: skip

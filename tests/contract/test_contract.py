@@ -16,13 +16,16 @@ from voxelrock.graph.evaluation import evaluate
 from voxelrock.graph.expressions import values as values_of
 from voxelrock.graph.reductions import ReductionLayer
 from voxelrock.graph.stitching import StitchedLayer
+from voxelrock.kernels.correlation import pair_counts
+from voxelrock.kernels.lags import lag_counts
 from voxelrock.kernels.lines import line_runs
 from voxelrock.kernels.orderstatistics import key_counts
 from voxelrock.kernels.pieces import pieces
+from voxelrock.kernels.products import cluster_pairs, value_sums
 from voxelrock.testing import evaluate_foreign, foreign_voxels, raise_if_computed, reduce_foreign, stored
 
 SHAPE = (9, 11, 8)
-ON_THE_HOST = {"refine": key_counts, "pieces": pieces, "line_runs": line_runs}
+ON_THE_HOST = {"refine": key_counts} | {k.__name__: k for k in (pieces, line_runs, pair_counts, lag_counts, cluster_pairs, value_sums)}
 each = pytest.mark.parametrize("case", CASES, ids=lambda c: c.name)
 
 

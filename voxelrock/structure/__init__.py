@@ -1,17 +1,15 @@
 """Spatial statistics of rock: Minkowski functionals, correlation functions, chords, representative volumes. Exact, additive, in one reading."""
 
 from voxelrock.structure.chords import chord_lengths, lineal_path
+from voxelrock.structure.correlation import cluster_function, integral_scale, surface_from_correlation, two_point
 from voxelrock.structure.intercepts import mean_intercept_length
 from voxelrock.structure.interfaces import interface_area
+from voxelrock.structure.lagmaps import two_point_map, two_point_radial
 from voxelrock.structure.minkowski import connectivity_density, euler_number, minkowski, specific_surface
+from voxelrock.structure.variation import autocovariance, variogram
 
 __all__ = [
-    "chord_lengths",
-    "connectivity_density",
-    "euler_number",
-    "interface_area",
-    "lineal_path",
-    "mean_intercept_length",
-    "minkowski",
-    "specific_surface",
-]
+    "autocovariance", "chord_lengths", "cluster_function", "connectivity_density", "euler_number", "integral_scale", "interface_area",
+    "lineal_path", "mean_intercept_length", "minkowski", "specific_surface", "surface_from_correlation",
+    "two_point", "two_point_map", "two_point_radial", "variogram",
+]  # fmt: skip
