@@ -16,6 +16,7 @@ from tests.morphology import basins_dense as basins
 from tests.structure import configurations_dense as cubes
 from tests.structure import lines_dense as runs
 from tests.structure import pairs_dense as pairs
+from tests.structure import windows_dense as windows
 
 BALL = vr.Ball(center={"z": 4.0, "y": 5.0, "x": 3.0}, radius=3.7)
 
@@ -290,6 +291,10 @@ CASES = [
     Case("structure.surface_from_correlation", lambda im: X.surface_from_correlation(im), pairs.slope, "bool", tolerance=1e-9),
     Case("structure.autocovariance", lambda im: X.autocovariance(im, lag=3, directions="z", where=BALL), lambda a: pairs.covariance(a, "z", 3, ball(a))[None], "u2", tolerance=1e-12),
     Case("structure.variogram", lambda im: X.variogram(im, lag=2, directions="0 1 1")[:, :2], lambda a: pairs.semivariance(a, "0 1 1", 1)[None], "u1", tolerance=1e-13),
+    Case("structure.representative_volume", lambda im: X.representative_volume(im, cell=2)["mean"][:2], lambda a: windows.means(a, 2), "bool", tolerance=1e-12),
+    Case("structure.local_porosity", lambda im: X.local_porosity(im, window=4, bins=7), lambda a: windows.local_porosity(a, 1, 7), "bool", tolerance=1e-12),
+    Case("structure.lacunarity", lambda im: X.lacunarity(F.median(im, radius_vx=1), cell=2), lambda a: windows.lacunarity(ndi.median_filter(a, 3), 2), "bool", tolerance=1e-12),
+    Case("structure.box_counting", lambda im: X.box_counting(im)["count"], lambda a: windows.boxes(a, 5), "bool"),
     Case("generators.plug", lambda im: N.plug(im, radius=4, outside=255), lambda a: np.where(tube(a), a, 255), "u1"),
     Case("generators.ct_scan", lambda im: N.ct_scan(im, levels={0: 100, 1: 200}, noise=0, dtype="u1", scanner=N.Scanner(blur_vx=0)), lambda a: np.where(a, 200, 100), "bool"),
 ]  # fmt: skip

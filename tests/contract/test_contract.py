@@ -22,10 +22,11 @@ from voxelrock.kernels.lines import line_runs
 from voxelrock.kernels.orderstatistics import key_counts
 from voxelrock.kernels.pieces import pieces
 from voxelrock.kernels.products import cluster_pairs, value_sums
+from voxelrock.kernels.tallies import occupied, tallies
 from voxelrock.testing import evaluate_foreign, foreign_voxels, raise_if_computed, reduce_foreign, stored
 
 SHAPE = (9, 11, 8)
-ON_THE_HOST = {"refine": key_counts} | {k.__name__: k for k in (pieces, line_runs, pair_counts, lag_counts, cluster_pairs, value_sums)}
+ON_THE_HOST = {"refine": key_counts} | {k.__name__: k for k in (pieces, line_runs, pair_counts, lag_counts, cluster_pairs, value_sums, tallies, occupied)}
 each = pytest.mark.parametrize("case", CASES, ids=lambda c: c.name)
 
 

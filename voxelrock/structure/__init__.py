@@ -2,14 +2,16 @@
 
 from voxelrock.structure.chords import chord_lengths, lineal_path
 from voxelrock.structure.correlation import cluster_function, integral_scale, surface_from_correlation, two_point
+from voxelrock.structure.heterogeneity import box_counting, lacunarity, local_porosity
 from voxelrock.structure.intercepts import mean_intercept_length
 from voxelrock.structure.interfaces import interface_area
 from voxelrock.structure.lagmaps import two_point_map, two_point_radial
 from voxelrock.structure.minkowski import connectivity_density, euler_number, minkowski, specific_surface
+from voxelrock.structure.representative import representative_volume
 from voxelrock.structure.variation import autocovariance, variogram
 
 __all__ = [
-    "autocovariance", "chord_lengths", "cluster_function", "connectivity_density", "euler_number", "integral_scale", "interface_area",
-    "lineal_path", "mean_intercept_length", "minkowski", "specific_surface", "surface_from_correlation",
-    "two_point", "two_point_map", "two_point_radial", "variogram",
+    "autocovariance", "box_counting", "chord_lengths", "cluster_function", "connectivity_density", "euler_number", "integral_scale",
+    "interface_area", "lacunarity", "lineal_path", "local_porosity", "mean_intercept_length", "minkowski", "representative_volume",
+    "specific_surface", "surface_from_correlation", "two_point", "two_point_map", "two_point_radial", "variogram",
 ]  # fmt: skip
