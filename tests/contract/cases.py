@@ -106,6 +106,16 @@ def edt(a, exists=None, solid=False, spacing=(1, 1, 1)):
     return np.where(a & exists, found, 0) if not free.all() else np.where(a & exists, np.inf, 0)
 
 
+def saturated(a):
+    dry, room = a // 2 * 1.0, a // 2 * 2.0
+    return np.where(room > 60, (a - dry) / np.where(room == 0, 1, room), np.nan).astype("f4")
+
+
+def slices(a, labels, axis, exists):
+    a, exists = np.moveaxis(a, axis, 0), np.moveaxis(exists, axis, 0)
+    return np.array([[np.mean(v[e] == label) if e.any() else np.nan for v, e in zip(a, exists)] for label in labels])
+
+
 def lengths(a, exists=None, **keywords):
     return np.where(True if exists is None else exists, edt(a, exists, **keywords), np.nan).astype("f4")
 
@@ -295,6 +305,15 @@ CASES = [
     Case("structure.local_porosity", lambda im: X.local_porosity(im, window=4, bins=7), lambda a: windows.local_porosity(a, 1, 7), "bool", tolerance=1e-12),
     Case("structure.lacunarity", lambda im: X.lacunarity(F.median(im, radius_vx=1), cell=2), lambda a: windows.lacunarity(ndi.median_filter(a, 3), 2), "bool", tolerance=1e-12),
     Case("structure.box_counting", lambda im: X.box_counting(im)["count"], lambda a: windows.boxes(a, 5), "bool"),
+    Case("structure.local_map", lambda im: X.local_map(im, cell=2), lambda a: coarse(a, (2, 2, 2), lambda v: v.mean(-1)), "bool", tolerance=1e-15, device="host"),
+    Case("structure.grey_porosity", lambda im: X.grey_porosity(im, pore=10, solid=210), lambda a: ((210 - a.astype("f4")) / 200).astype("f4"), "u1"),
+    Case("structure.porosity_map", lambda im: X.porosity_map(im, im // 2, fluid=50, air=10), lambda a: ((a // 2).astype("f4") - a) / np.float32(40), "u1"),
+    Case("structure.saturation_map", lambda im: X.saturation_map(im, dry=im // 2, saturated=im // 2 * 3, least=60), saturated, "u1", tolerance=1e-6),
+    Case("structure.phase_profile", lambda im: X.phase_profile(im // 100, axis="y", labels=[0, 1], where=BALL), lambda a: slices(a // 100, (0, 1), 1, ball(a)), "u1", tolerance=1e-15),
+    Case("structure.joint_histogram", lambda im: X.joint_histogram(im, im // 2, bins=[0, 50, 90, 200], other_bins=[10, 40, 80], where=BALL),
+         lambda a: np.histogram2d(a[ball(a)], a[ball(a)] // 2, [[0, 50, 90, 200], [10, 40, 80]])[0].astype("i8"), "u1"),
+    Case("structure.over_thresholds", lambda im: X.over_thresholds(im, thresholds=[80, 90, 120])["surface_density_slope"],
+         lambda a: np.gradient([cubes.area_density(a <= v) for v in (80, 90, 120)], [80, 90, 120]), "u1", tolerance=1e-12),
     Case("generators.plug", lambda im: N.plug(im, radius=4, outside=255), lambda a: np.where(tube(a), a, 255), "u1"),
     Case("generators.ct_scan", lambda im: N.ct_scan(im, levels={0: 100, 1: 200}, noise=0, dtype="u1", scanner=N.Scanner(blur_vx=0)), lambda a: np.where(a, 200, 100), "bool"),
 ]  # fmt: skip

@@ -17,6 +17,7 @@ from voxelrock.graph.expressions import values as values_of
 from voxelrock.graph.reductions import ReductionLayer
 from voxelrock.graph.stitching import StitchedLayer
 from voxelrock.kernels.correlation import pair_counts
+from voxelrock.kernels.joint import joint_counts
 from voxelrock.kernels.lags import lag_counts
 from voxelrock.kernels.lines import line_runs
 from voxelrock.kernels.orderstatistics import key_counts
@@ -26,7 +27,9 @@ from voxelrock.kernels.tallies import occupied, tallies
 from voxelrock.testing import evaluate_foreign, foreign_voxels, raise_if_computed, reduce_foreign, stored
 
 SHAPE = (9, 11, 8)
-ON_THE_HOST = {"refine": key_counts} | {k.__name__: k for k in (pieces, line_runs, pair_counts, lag_counts, cluster_pairs, value_sums, tallies, occupied)}
+ON_THE_HOST = {"refine": key_counts} | {
+    k.__name__: k for k in (pieces, line_runs, pair_counts, lag_counts, cluster_pairs, value_sums, tallies, occupied, joint_counts)
+}
 each = pytest.mark.parametrize("case", CASES, ids=lambda c: c.name)
 
 
