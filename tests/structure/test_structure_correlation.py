@@ -143,11 +143,11 @@ def test_one_reading_gives_all():
     image = stored(noise(), CHUNKS)
     source = next(iter(image.data.dask.layers.values())).expression.source
     alone = 0
-    for make in (lambda: X.two_point(image, lag=3), lambda: X.minkowski(image), lambda: X.chord_lengths(image), lambda: X.two_point_radial(image, lag=2)):
+    for make in (lambda: X.two_point(image, lag=3), lambda: X.minkowski(image), lambda: X.chord_lengths(image), lambda: X.lineal_path(image)):
         vr.compute(make())
         alone += source.voxels_read
         source.voxels_read = 0
-    vr.compute(X.two_point(image, lag=3), X.minkowski(image), X.chord_lengths(image), X.two_point_radial(image, lag=2))
+    vr.compute(X.two_point(image, lag=3), X.minkowski(image), X.chord_lengths(image), X.lineal_path(image))
     assert source.voxels_read < 0.6 * alone
 
 

@@ -14,11 +14,13 @@ from voxelrock.geometry import Tiling
 from voxelrock.geometry.axes import AXES
 from voxelrock.geometry.crofton import DIRECTIONS
 from voxelrock.geometry.crofton import steps as step_lengths
-from voxelrock.graph.arrays import retiled
+from voxelrock.graph.arrays import retiled, tiling_of
 from voxelrock.image import VoxelImage
 from voxelrock.typing import HostArray, Triple
 
 _NAMED = {" ".join(map(str, d)): d for d in DIRECTIONS} | dict(zip(AXES, DIRECTIONS))
+_LARGE = 200
+"""Voxels along a block from which on its shape is left as it is."""
 _SETS = {"axes": DIRECTIONS[:3], "diagonals": DIRECTIONS[3:], "all": DIRECTIONS}
 
 
@@ -117,6 +119,13 @@ def lag_box(image: VoxelImage, lag: Any) -> Triple:
 def shortest(image: VoxelImage) -> float:
     """The longest lag that leaves pairs of voxels along every axis."""
     return min((n - 1) * s for n, s in zip(image.shape, image.grid.spacing))
+
+
+def in_large_blocks(voxels: tuple[Any, ...], periodic: bool) -> tuple[Any, ...]:
+    """The images in blocks for Fourier transforms: with small blocks most of the work would go into what lies around them."""
+    if periodic:
+        return in_one_block(voxels, periodic)
+    return tuple(retiled(v, Tiling.compute(v.shape)) if max(tiling_of(v).typical()) < _LARGE else v for v in voxels)
 
 
 def in_one_block(voxels: tuple[Any, ...], periodic: bool) -> tuple[Any, ...]:
