@@ -78,7 +78,7 @@ def test_the_map_holds_the_directions():
 
 def test_clusters():
     a = noise(9, density=0.25)
-    labels = label(a)
+    labels = label(a).astype("i4")
     found = X.cluster_function(vr.labels.label(stored(a, CHUNKS)), lag=6, directions="all")
     check(vr.compute(found), labels, 6, both=dense.same)
     inside = X.cluster_function(stored(labels, CHUNKS), lag=6, where=CYLINDER)

@@ -73,6 +73,38 @@ def test_labels_each_have_their_own():
     assert int(X.euler_number(stored(labels > 0, CHUNKS), by=by, connectivity=26).sel(label=2)) == euler_number(np.pad(labels == 2, 1), 3)
 
 
+@pytest.mark.parametrize("dtype", ["u1", "i4"])
+def test_a_table_of_labels_is_one_label_at_a_time(dtype):
+    labels = np.kron(np.random.default_rng(7).integers(0, 60, (7, 6, 7)), np.ones((2, 2, 2), int)).astype(dtype)[:, :11, :13]
+    labels[::3, ::2, ::4] = 61
+    for where, exists in ((None, np.ones(labels.shape, bool)), (CYLINDER, disc())):
+        whole = X.minkowski_table(stored(labels, spacing=SPACING) if where is None else stored(labels), where=where)
+        assert whole["label"].values.tolist() == np.unique(labels[exists & (labels != 0)]).tolist()
+        step = STEP if where is None else (1.0, 1.0, 1.0)
+        for label in whole["label"].values[::7].tolist():
+            row, phase = whole.sel(label=label), (labels == label) & exists
+            assert float(row["volume"]) == pytest.approx(phase.sum() * np.prod(step), rel=1e-14)
+            assert float(row["surface_area"]) == pytest.approx(dense.area(phase, None, step, padded=True), rel=1e-13)
+            assert float(row["mean_curvature_integral"]) == pytest.approx(dense.curvature(phase, step), rel=1e-12)
+            assert row["euler_number"].values.tolist() == [euler_number(np.pad(phase, 1), 1), euler_number(np.pad(phase, 1), 3)]
+        grid = {"spacing": SPACING} if where is None else {}
+        for chunks in (CHUNKS, ((1,) * 14, (11,), (6, 7))):
+            assert X.minkowski_table(stored(labels, chunks, **grid), where=where).identical(whole)
+    lazy = vr.from_array(da.from_array(labels, chunks=5))
+    assert X.minkowski_table(lazy, where=CYLINDER).identical(whole)
+
+
+def test_a_table_of_balls_and_of_nothing():
+    z, y, x = np.ogrid[:40, :80, :40]
+    balls = sum(n * ((z - 20) ** 2 + (y - c) ** 2 + (x - 20) ** 2 <= 225) for n, c in ((1, 20), (5, 60)))
+    found = X.minkowski_table(stored(balls.astype("u1"), ((13, 27), (20, 60), (40,))))
+    np.testing.assert_allclose(found["sphericity"], 1, atol=0.01)
+    assert found["euler_number"].values.tolist() == [[1, 1], [1, 1]]
+    assert X.minkowski_table(stored(np.zeros((3, 3, 3), "u1"))).sizes["label"] == 0
+    one = X.minkowski_table(stored(np.ones((1, 1, 1), bool)), surface="faces")
+    assert one["surface_area"].values.tolist() == [6]
+
+
 def test_densities_of_a_phase_and_of_the_rest_mirror_each_other():
     a = noise(3)
     one, rest = vr.compute(X.minkowski(stored(a, CHUNKS)), X.minkowski(stored(~a, CHUNKS)))
@@ -186,6 +218,8 @@ def test_what_cannot_be_measured_is_refused():
         X.minkowski(a, surface="cubes")
     with pytest.raises(ParameterError, match="per is 'bulk'"):
         X.specific_surface(a, per="grain")
+    with pytest.raises(ParameterTypeError, match="grey values"):
+        X.minkowski_table(stored(np.ones((3, 3, 3), "f4")))
     with pytest.raises(ParameterError, match="6 or 26"):
         X.euler_number(a, connectivity=18)
     with pytest.raises(ParameterError, match="labels with phases"):
