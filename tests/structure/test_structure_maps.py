@@ -133,3 +133,8 @@ def test_what_cannot_be_measured_is_refused():
     nan[3, 3, 3] = np.nan
     with pytest.raises(DataError, match="NaN among the voxels"):
         vr.compute(X.joint_histogram(stored(nan), image, bins=[0, 1]))
+    with pytest.raises(DataError, match="NaN among the voxels has no side"):
+        vr.compute(X.over_thresholds(stored(nan), thresholds=[1]))
+    known = vr.compute(X.over_thresholds(stored(nan).assign(nodata=float("nan")), thresholds=[1]))
+    assert float(known["volume_fraction"][0]) == 1
+    assert "hold data" in known["volume_fraction"].attrs["bulk"]

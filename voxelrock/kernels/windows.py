@@ -10,7 +10,10 @@ from voxelrock.typing import HostArray
 def summed(counts: HostArray) -> HostArray:
     """Sums over all cells before each corner of the lattice: one more along each axis than there are cells; further axes are left alone."""
     table = np.zeros([n + 1 for n in counts.shape[:3]] + list(counts.shape[3:]), np.int64)
-    table[1:, 1:, 1:] = counts.cumsum(0).cumsum(1).cumsum(2)
+    inner = table[1:, 1:, 1:]
+    inner[...] = counts
+    for axis in range(3):
+        np.cumsum(inner, axis=axis, out=inner)
     return table
 
 
@@ -20,7 +23,10 @@ def between(table: HostArray, edge: int, step: int) -> HostArray:
     found = np.zeros([*n, *table.shape[3:]], np.int64)
     for corner in np.ndindex(2, 2, 2):
         index = tuple(slice(c * edge, c * edge + (k - 1) * step + 1 if k else 0, step) for c, k in zip(corner, n))
-        found += (-1) ** (3 - sum(corner)) * table[index]
+        if sum(corner) % 2:
+            found += table[index]
+        else:
+            found -= table[index]
     return found
 
 

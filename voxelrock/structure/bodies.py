@@ -50,7 +50,7 @@ def minkowski_table(labels: VoxelImage, /, *, where: Where = None, surface: str 
     Notes
     -----
     Bitwise: 29 integers a label are added over blocks, margin 1, and weighted once; the rows join ``labels.table`` by label. It runs on the host.
-    100 million voxels a second and core; 240 bytes a label, in one task at the end. Sources as :func:`minkowski`; Wadell 1932, doi:10.1086/623964, for
+    90 million voxels a second and core; 240 bytes a label, in one task at the end. Sources as :func:`minkowski`; Wadell 1932, doi:10.1086/623964, for
     the sphericity.
 
     Examples

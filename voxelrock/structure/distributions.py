@@ -10,11 +10,13 @@ import xarray as xr
 
 from voxelrock.errors import ParameterError
 from voxelrock.graph.execution import compute
+from voxelrock.graph.patterns import Pointwise, boolean
 from voxelrock.graph.reductions import Reduction
 from voxelrock.image import VoxelImage
 from voxelrock.image.results import curve
-from voxelrock.image.selection import an_image, counted
+from voxelrock.image.selection import an_image, counted, known_where
 from voxelrock.image.validity import both
+from voxelrock.kernels.ensembles import graded
 from voxelrock.kernels.joint import joint_counts
 from voxelrock.parameters import several, whole
 from voxelrock.statistics.counting import add, as_is, value_limits, value_range
@@ -22,6 +24,8 @@ from voxelrock.statistics.profiles import profile
 from voxelrock.structure.minkowski import minkowski
 from voxelrock.structure.restriction import Where, bulk_of, each_label, refuse_grey
 from voxelrock.typing import HostArray
+
+_GRADED = Pointwise(graded, boolean)
 
 
 def phase_profile(image: VoxelImage, /, *, axis: str = "z", labels: Iterable[int] | None = None, where: Where = None) -> xr.DataArray:
@@ -168,6 +172,8 @@ def over_thresholds(image: VoxelImage, /, *, thresholds: Sequence[float], phase:
     ------
     ParameterError
         Thresholds that do not ascend, another phase.
+    DataError
+        NaN among the voxels that count (raised when computed).
 
     Notes
     -----
@@ -186,8 +192,9 @@ def over_thresholds(image: VoxelImage, /, *, thresholds: Sequence[float], phase:
         raise ParameterError(f"thresholds are finite, ascending numbers; got {thresholds}")
     if phase not in ("dark", "bright"):
         raise ParameterError(f"phase is 'dark' (value <= threshold) or 'bright' (value > threshold); got {phase!r}")
-    an_image(image)
-    parts = [minkowski(image <= t if phase == "dark" else image > t, where=where, surface=surface) for t in limits.tolist()]
+    keep = counted(an_image(image), where)
+    masks = [known_where(image, _GRADED(image.data, *keep, limit=t, dark=phase == "dark"), keep) for t in limits.tolist()]
+    parts = [minkowski(mask, surface=surface) for mask in masks]
     units = {"units": image.field.unit or "1", "long_name": "threshold"}
     densities = ["volume_fraction", "surface_density", "mean_curvature_density", "euler_density"]
     whole_set = xr.concat([p[densities] for p in parts], xr.Variable("threshold", limits, units), combine_attrs="override", join="override")
@@ -195,6 +202,7 @@ def over_thresholds(image: VoxelImage, /, *, thresholds: Sequence[float], phase:
         curve_ = whole_set[name]
         slope = curve_.data.rechunk(-1).map_blocks(slopes, at=tuple(limits.tolist()), dtype="f8")
         words = f"change of {name} for one grey level, by central differences"
+        curve_.attrs["bulk"] = bulk_of(image, where)
         facts = {"definition": words, "units": f"{curve_.attrs['units']} per {units['units']}", "bulk": curve_.attrs["bulk"]}
         whole_set[f"{name}_slope"] = (curve_.dims, slope, {"long_name": f"{name} slope".replace("_", " "), **facts})
     return whole_set
