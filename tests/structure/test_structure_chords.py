@@ -6,7 +6,7 @@ import pytest
 
 import voxelrock as vr
 from tests.structure import lines_dense as dense
-from tests.structure.test_structure_minkowski import CHUNKS, CYLINDER, SPACING, disc, noise
+from tests.structure.images import CHUNKS, CYLINDER, SPACING, disc, noise
 from voxelrock.errors import ParameterError, ParameterTypeError
 from voxelrock.testing import stored
 

@@ -7,7 +7,7 @@ import pytest
 import voxelrock as vr
 from tests.labels.components_dense import label
 from tests.structure import pairs_dense as dense
-from tests.structure.test_structure_minkowski import CHUNKS, CYLINDER, SPACING, disc, noise
+from tests.structure.images import CHUNKS, CYLINDER, SPACING, disc, noise
 from voxelrock.errors import GridMismatchError, ParameterError, ParameterTypeError
 from voxelrock.testing import stored
 

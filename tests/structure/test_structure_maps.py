@@ -5,7 +5,7 @@ import pytest
 
 import voxelrock as vr
 from tests.structure import configurations_dense as cubes
-from tests.structure.test_structure_minkowski import CHUNKS, CYLINDER, disc, noise
+from tests.structure.images import CHUNKS, CYLINDER, disc, noise
 from voxelrock.errors import DataError, GridMismatchError, ParameterError, ParameterTypeError
 from voxelrock.testing import stored
 

@@ -7,25 +7,11 @@ from skimage.measure import euler_number
 
 import voxelrock as vr
 from tests.structure import configurations_dense as dense
+from tests.structure.images import CHUNKS, CYLINDER, SPACING, STEP, disc, menger, noise
 from voxelrock.errors import DataError, ParameterError, ParameterTypeError
 from voxelrock.testing import stored
 
 X = vr.structure
-SPACING = {"z": 2.5, "y": 1.0, "x": 1.5}
-STEP = tuple(SPACING.values())
-CHUNKS = ((5, 9), (4, 7), (1, 12))
-
-
-def noise(seed=0, shape=(14, 11, 13), density=0.35):
-    return np.random.default_rng(seed).random(shape) < density
-
-
-def disc(shape=(14, 11, 13), radius=5.2):
-    y, x = np.ogrid[: shape[1], : shape[2]]
-    return np.broadcast_to((y - 5) ** 2 + (x - 6) ** 2 <= radius**2, shape)
-
-
-CYLINDER = vr.Cylinder(axis="z", radius=5.2, center={"y": 5.0, "x": 6.0})
 
 
 def check(found, a, exists=None, step=(1.0, 1.0, 1.0)):
@@ -132,14 +118,6 @@ def test_balls_of_ten_voxels_anywhere(step, radius, singles):
     assert np.abs(curvature).max() < singles[1]
     assert all(f["euler_number"].values.tolist() == [1, 1] for f in found)
     assert all(float(f["volume"]) == pytest.approx(b.sum() * np.prod(step), rel=1e-15) for f, b in zip(found, balls))
-
-
-def menger(level):
-    a = np.ones((1, 1, 1), bool)
-    kept = np.array([[[(z == 1) + (y == 1) + (x == 1) < 2 for x in range(3)] for y in range(3)] for z in range(3)])
-    for _ in range(level):
-        a = np.kron(kept, a)
-    return a.astype(bool)
 
 
 @pytest.mark.parametrize(("level", "genus"), [(1, 5), (2, 81), (3, 1409)])

@@ -6,7 +6,7 @@ import pytest
 
 import voxelrock as vr
 from tests.structure import windows_dense as dense
-from tests.structure.test_structure_minkowski import menger, noise
+from tests.structure.images import menger, noise
 from voxelrock.errors import DataError, ParameterError, ParameterTypeError
 from voxelrock.testing import stored
 

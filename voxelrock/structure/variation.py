@@ -106,7 +106,7 @@ def autocovariance(image: VoxelImage, /, *, lag: float | str, directions: Any = 
 
     Notes
     -----
-    Bitwise: sums are integers, divided once. 4 million voxels a second and core for 100 lags along the axes; margin: the lag; five bytes of
+    Bitwise: sums are integers, divided once. 15 million voxels a second and core for 100 lags along the axes; margin: the lag; five bytes of
     memory a voxel seen. It runs on the host. Chilès & Delfiner 2012, doi:10.1002/9781118136188.
 
     Examples
