@@ -51,6 +51,12 @@ def test_cells_are_as_cubic_as_the_spacing_allows():
     assert float(found["edge"][0]) == pytest.approx((5 * 5 * 4.5) ** (1 / 3))
 
 
+def test_a_large_image_has_larger_cells():
+    found = X.representative_volume(vr.zeros(shape=2048, dtype=bool))
+    assert found["edge"].values[0] == 32
+    assert X.representative_volume(vr.zeros(shape=1024, dtype=bool))["edge"].values[0] == 16
+
+
 def test_only_windows_inside_a_cylinder_count():
     a = noise(3, SHAPE)
     found, spread, uneven = vr.compute(

@@ -15,6 +15,7 @@ import numpy as np
 from voxelrock.geometry import VoxelBox
 from voxelrock.geometry.crofton import DIRECTIONS
 from voxelrock.kernels.backend import beside, jit, kernel, namespace, to_host
+from voxelrock.kernels.rows import fixed
 from voxelrock.typing import Block, HostArray, Triple
 
 INNER, OUTER = 0, 1
@@ -97,10 +98,9 @@ def _configurations_host(block: HostArray, /, *region: HostArray, sets: Sets, st
     found = np.zeros((len(sets), 2, 256), np.int64)
     for i, values in enumerate(sets):
         cube, inner = _framed(members(block, values), start, core)
-        cube = np.ascontiguousarray(cube & exists if region else cube).view(np.uint8)
         tables = np.zeros((2, 4, 256), np.int64)
         limits = np.array([inner.start, inner.stop])
-        _count(cube, np.ascontiguousarray(exists).view(np.uint8), bool(region), limits, tables)
+        _count(fixed(cube & exists if region else cube), fixed(exists), bool(region), limits, tables)
         found[i] = tables.sum(axis=1)
     return found
 

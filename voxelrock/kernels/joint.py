@@ -6,6 +6,7 @@ import numpy as np
 
 from voxelrock.errors import DataError
 from voxelrock.kernels.backend import jit, kernel, to_host
+from voxelrock.kernels.rows import fixed
 from voxelrock.typing import Block, HostArray
 
 
@@ -20,7 +21,7 @@ def joint_counts(first: Block, second: Block, /, *mask: Block, edges: tuple[floa
         NaN among the counted values.
     """
     one, two = (_plain(to_host(b)) for b in (first, second))
-    keep = _plain(to_host(mask[0])) if mask else np.ones((1, 1), np.uint8)
+    keep = _plain(to_host(mask[0]) if mask else np.ones((1, 1, 1), bool))
     a, b = np.array(edges), np.array(other_edges)
     table = np.zeros((a.size - 1, b.size - 1), np.int64)
     if _count(one, two, keep, bool(mask), a, b, table):
@@ -32,8 +33,8 @@ def _plain(block: HostArray) -> HostArray:
     """Rows of numbers, in as few types as hold them exactly, so that little is compiled."""
     rows = block.reshape(block.shape[0] * block.shape[1], block.shape[2])
     if rows.dtype == bool or rows.dtype == np.uint8:
-        return np.ascontiguousarray(rows).view(np.uint8)
-    return np.ascontiguousarray(rows, np.float64 if rows.dtype.itemsize > 2 or rows.dtype.kind == "f" else np.int32)
+        return fixed(rows)
+    return fixed(np.asarray(rows, np.float64 if rows.dtype.itemsize > 2 or rows.dtype.kind == "f" else np.int32))
 
 
 @jit

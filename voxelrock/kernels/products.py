@@ -7,6 +7,7 @@ import numpy as np
 from voxelrock.geometry import VoxelBox
 from voxelrock.kernels.backend import jit, kernel
 from voxelrock.kernels.correlation import seen, step_margin
+from voxelrock.kernels.rows import fixed
 from voxelrock.typing import Block, HostArray, Triple
 
 
@@ -15,7 +16,7 @@ def cluster_pairs(labels: Block, /, *, directions: tuple[Triple, ...], steps: tu
     """How many pairs of voxels, 0 to ``steps`` steps of a direction apart, have one label that is not 0: int64 (directions, steps). It runs on the
     host: a device's block is copied."""
     values, box = seen(labels, core, step_margin(directions=directions, steps=steps), periodic)
-    values = np.ascontiguousarray(values.view(np.uint8) if values.dtype == bool else values)
+    values = fixed(values)
     found = np.zeros((len(directions), max(steps) + 1), np.int64)
     for i, (direction, count) in enumerate(zip(directions, steps)):
         _same(values, direction, np.array([box.start, box.stop]), found[i, : count + 1])
@@ -53,8 +54,8 @@ def value_sums(values: Block, /, *mask: Block, directions: tuple[Triple, ...], s
     """
     margin = step_margin(directions=directions, steps=steps)
     grey, box = seen(values, core, margin, periodic)
-    grey = np.ascontiguousarray(grey, np.int32)
-    keep = np.ascontiguousarray(seen(mask[0], core, margin, periodic)[0]).view(np.uint8) if mask else np.ones((1, 1, 1), np.uint8)
+    grey = fixed(grey.astype(np.int32))
+    keep = fixed(seen(mask[0], core, margin, periodic)[0] if mask else np.ones((1, 1, 1), bool))
     found = np.zeros((len(SUMS), len(directions), max(steps) + 1), np.int64)
     for i, (direction, count) in enumerate(zip(directions, steps)):
         _sum(grey, keep, bool(mask), direction, np.array([box.start, box.stop]), found[:, i, : count + 1])

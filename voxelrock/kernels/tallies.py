@@ -12,17 +12,17 @@ import numpy as np
 
 from voxelrock.geometry import VoxelBox
 from voxelrock.kernels.backend import jit, kernel, to_host
-from voxelrock.kernels.configurations import EULER, LINES, VOXELS, row_codes
+from voxelrock.kernels.configurations import EULER, LINES, row_codes
 from voxelrock.typing import Block, HostArray, Triple
 
 BULK, PHASE, CORNERS = 0, 1, 2
 """Columns: voxels that exist, voxels of the phase, 2×2×2 configurations of which all voxels exist."""
 AREA = slice(3, 3 + LINES.shape[1])
 """Columns: changes along the thirteen directions, in quarters."""
-EULER_6, EULER_26, EIGHTHS = AREA.stop, AREA.stop + 1, AREA.stop + 2
-"""Columns: eighths of the Euler numbers, and eighths of a voxel of the phase in those configurations."""
-COLUMNS = EIGHTHS + 1
-_WEIGHTS = np.column_stack([LINES, EULER[6], EULER[26], VOXELS]).astype("f8")
+EULER_6, EULER_26 = AREA.stop, AREA.stop + 1
+"""Columns: eighths of the Euler numbers."""
+COLUMNS = EULER_26 + 1
+_WEIGHTS = np.column_stack([LINES, EULER[6], EULER[26]]).astype("f8")
 
 
 @dataclass(frozen=True, eq=False)

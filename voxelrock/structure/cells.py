@@ -16,6 +16,9 @@ from voxelrock.image import VoxelImage
 from voxelrock.kernels import tallies as t
 from voxelrock.typing import HostArray, Triple
 
+_MOST = 2**20
+"""How many cells there are at most by default: their table takes 160 MB."""
+
 
 @dataclass(frozen=True)
 class Cells:
@@ -29,7 +32,7 @@ class Cells:
 
     @classmethod
     def of(cls, image: VoxelImage, length: float | str | None) -> Cells:
-        """Cells as cubic as the spacing allows; of 16 of the smallest spacing by default.
+        """Cells as cubic as the spacing allows; by default of 16 of the smallest spacing, twice as many as often as there were too many cells.
 
         Raises
         ------
@@ -37,7 +40,7 @@ class Cells:
             A length that is not positive, or no cell in the image.
         """
         spacing = image.grid.spacing
-        wanted = 16 * min(spacing) if length is None else image.grid.length(length)
+        wanted = _usual(image) if length is None else image.grid.length(length)
         if not (math.isfinite(wanted) and wanted > 0):
             raise ParameterError(f"the edge of a cell is positive; got {length}")
         a, b, c = (max(1, round(wanted / s)) for s in spacing)
@@ -79,6 +82,13 @@ class Cells:
                 ],
                 axis=-1,
             )
+
+
+def _usual(image: VoxelImage) -> float:
+    edge = 16 * min(image.grid.spacing)
+    while math.prod(math.ceil(e / edge) for e in image.grid.extent) > _MOST:
+        edge *= 2
+    return edge
 
 
 PROPERTIES = {"porosity": "1", "specific_surface": "{unit}-1", "euler_density": "{unit}-3"}

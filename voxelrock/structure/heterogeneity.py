@@ -116,8 +116,8 @@ def lacunarity(image: VoxelImage, /, *, cell: float | str | None = None, where: 
     image, where, through
         As in :func:`local_porosity`.
     cell
-        The edge of the cells that windows are made of and glide by, a length; 16 of the smallest spacing by default. Cells of one voxel give the
-        classical gliding box; the table then takes 144 bytes a voxel.
+        The edge of the cells that windows are made of and glide by, a length; by default as in :func:`representative_volume`. Cells of one voxel give
+        the classical gliding box; the table then takes 144 bytes a voxel.
 
     Returns
     -------

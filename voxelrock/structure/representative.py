@@ -105,7 +105,8 @@ def representative_volume(image: VoxelImage, /, *, cell: float | str | None = No
     image
         A boolean image (True = the phase asked for), or labels with phases (their pores and fluids).
     cell
-        The edge of the cells that windows are made of, a length; 16 of the smallest spacing by default.
+        The edge of the cells that windows are made of, a length; by default 16 of the smallest spacing, or 32, 64 … where that makes more than a
+        million cells.
     cv
         The largest coefficient of variation.
     bias
@@ -133,7 +134,7 @@ def representative_volume(image: VoxelImage, /, *, cell: float | str | None = No
 
     Notes
     -----
-    Bitwise. One pass of 250 million voxels a second and core makes a table of 18 integers a cell (144 bytes; 300 MB for 2048³ voxels); all windows
+    Bitwise. One pass of 250 million voxels a second and core makes a table of 18 integers a cell (144 bytes; a few such tables at the end); all windows
     are look-ups in its sums. It runs on the host. Bear 1972, ISBN 978-0-486-65675-5; Zhang, Zhang, Chen & Soll 2000, doi:10.1029/1999GL011184.
 
     Examples
