@@ -66,12 +66,12 @@ def in_memory(factory: Callable[[int], Callable[[Any], Any]], name: str = "grey.
     return make
 
 
-def of_array(factory: Callable[[int], Callable[[Any], Any]]) -> Maker:
-    """A contender that reduces a NumPy array read from the store."""
+def of_array(factory: Callable[[int], Callable[[Any], Any]], name: str = "grey.zarr") -> Maker:
+    """A contender that reduces a NumPy array read from the store (the one of ``name``)."""
 
     def make(job: Job) -> Work:
         function = factory(job.threads)
-        return lambda: function(read(job.grey))
+        return lambda: function(read(job.data / name))
 
     return make
 

@@ -116,8 +116,7 @@ def reduce_foreign(layer: ReductionLayer) -> list[HostArray]:
     found = []
     for member in layer.members:
         blocks = evaluate([(root, whole) for root in member.roots], {}, {}, xp=foreign)
-        located = {"start": whole.start, "shape": whole.shape} if member.reduction.located else {}
-        partial = member.reduction.chunk(*blocks, **dict(member.parameters), **located)
+        partial = member.reduction.chunk(*blocks, **dict(member.parameters), **member.place(whole))
         result = member.reduction.finalize(member.reduction.combine([partial]), **dict(member.finish))
         found.append(np.asarray(result, dtype=member.dtype).reshape(member.shape))
     return found

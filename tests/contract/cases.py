@@ -7,12 +7,17 @@ from typing import Any
 import numpy as np
 import scipy.ndimage as ndi
 from skimage.filters import threshold_multiotsu, threshold_otsu
+from skimage.measure import euler_number
 from skimage.morphology import h_maxima, reconstruction
 
 import voxelrock as vr
 from tests.labels import components_dense as dense
 from tests.morphology import basins_dense as basins
 from tests.pores import sizes_dense as sizes
+from tests.structure import configurations_dense as cubes
+from tests.structure import lines_dense as runs
+from tests.structure import pairs_dense as pairs
+from tests.structure import windows_dense as windows
 
 BALL = vr.Ball(center={"z": 4.0, "y": 5.0, "x": 3.0}, radius=3.7)
 BALL_UM = vr.Ball(center={"z": 8.0, "y": 10.0, "x": 6.0}, radius=7.4)
@@ -104,6 +109,16 @@ def edt(a, exists=None, solid=False, spacing=(1, 1, 1)):
     return np.where(a & exists, found, 0) if not free.all() else np.where(a & exists, np.inf, 0)
 
 
+def saturated(a):
+    dry, room = a // 2 * 1.0, a // 2 * 2.0
+    return np.where(room > 60, (a - dry) / np.where(room == 0, 1, room), np.nan).astype("f4")
+
+
+def slices(a, labels, axis, exists):
+    a, exists = np.moveaxis(a, axis, 0), np.moveaxis(exists, axis, 0)
+    return np.array([[np.mean(v[e] == label) if e.any() else np.nan for v, e in zip(a, exists)] for label in labels])
+
+
 def lengths(a, exists=None, **keywords):
     return np.where(True if exists is None else exists, edt(a, exists, **keywords), np.nan).astype("f4")
 
@@ -137,7 +152,7 @@ def at(a, *voxels):
 TALL = {"z": 2.5, "y": 1.0, "x": 1.0}
 CROSS = ndi.generate_binary_structure(3, 1)
 
-F, S, G, N, L, M, P = vr.filters, vr.statistics, vr.segmentation, vr.generators, vr.labels, vr.morphology, vr.pores
+F, S, G, N, L, M, P, X = vr.filters, vr.statistics, vr.segmentation, vr.generators, vr.labels, vr.morphology, vr.pores, vr.structure
 MISSING = 131  # a grey value of the u1 images, declared to be no data
 SMALL = vr.ZYX(z=9, y=11, x=8)
 
@@ -303,6 +318,40 @@ CASES = [
     Case("pores.porosimetry where trapping", lambda im: P.porosimetry(im, inlet="z low", outlet="z high", where=BALL),
          lambda a: throats(a, ["z low"], ["z high"], exists=ball(a)), "bool", "pores.porosimetry", device="host"),
     Case("pores.critical_radius", lambda im: P.critical_radius(~im, axis="y"), lambda a: sizes.critical(sizes.squares(edt(~a)), 1), "bool", tolerance=1e-15, device="host"),
+    Case("structure.minkowski", lambda im: X.minkowski(im)["surface_density"], cubes.area_density, "bool", tolerance=1e-13),
+    Case("structure.minkowski where", lambda im: X.minkowski(im, where=BALL)["surface_density"],
+         lambda a: cubes.area_density(a, ball(a)), "bool", "structure.minkowski", tolerance=1e-13),
+    Case("structure.euler_number", lambda im: X.euler_number(im, connectivity=26), lambda a: euler_number(np.pad(a, 1), 3), "bool"),
+    Case("structure.specific_surface", lambda im: X.specific_surface(im, per="pore"), lambda a: cubes.area_density(a) / cubes.share(a), "bool", tolerance=1e-13),
+    Case("structure.connectivity_density", lambda im: X.connectivity_density(im > 90), lambda a: cubes.loops(a > 90), "u1", tolerance=1e-13),
+    Case("structure.interface_area", lambda im: X.interface_area(im // 64, labels=[0, 1, 2], surface="faces", where=BALL),
+         lambda a: cubes.interfaces(a // 64, (0, 1, 2), ball(a)), "u1"),
+    Case("structure.chord_lengths", lambda im: X.chord_lengths(im, axis="x")["cut"], lambda a: runs.runs(a, axis=2)[1, 1:], "bool"),
+    Case("structure.lineal_path where", lambda im: X.lineal_path(im, where=BALL), lambda a: runs.path(a, ball(a)), "bool", "structure.lineal_path", tolerance=1e-15),
+    Case("structure.mean_intercept_length", lambda im: X.mean_intercept_length(im)["mean_intercept_length"], cubes.intercepts, "bool", tolerance=1e-13),
+    Case("structure.two_point", lambda im: X.two_point(F.median(im, radius_vx=1), lag=3, directions=["z", "1 -1 1"])[:, :2],
+         lambda a: np.stack([pairs.curve(ndi.median_filter(a, 3), d, 1) for d in ("z", "1 -1 1")]), "bool", tolerance=1e-15),
+    Case("structure.two_point where", lambda im: X.two_point(im, lag=3, directions="x", where=BALL), lambda a: pairs.curve(a, "x", 3, exists=ball(a))[None], "bool", "structure.two_point", tolerance=1e-15),
+    Case("structure.two_point_map", lambda im: X.two_point_map(im, lag=2), lambda a: pairs.box(a, (2, 2, 2)), "bool", tolerance=1e-15),
+    Case("structure.two_point_radial where", lambda im: X.two_point_radial(im, lag=2, where=BALL), lambda a: pairs.radial(a, 2, exists=ball(a)), "bool", "structure.two_point_radial", tolerance=1e-14),
+    Case("structure.cluster_function", lambda im: X.cluster_function(L.label(im), lag=3, directions="z"), lambda a: pairs.curve(dense.label(a), "z", 3, both=pairs.same)[None], "bool", tolerance=1e-15),
+    Case("structure.integral_scale", lambda im: X.integral_scale(im, lag=3, directions="y"), lambda a: pairs.scale(a, "y", 3), "bool", tolerance=1e-13),
+    Case("structure.surface_from_correlation", lambda im: X.surface_from_correlation(im), pairs.slope, "bool", tolerance=1e-9),
+    Case("structure.autocovariance", lambda im: X.autocovariance(im, lag=3, directions="z", where=BALL), lambda a: pairs.covariance(a, "z", 3, ball(a))[None], "u2", tolerance=1e-12),
+    Case("structure.variogram", lambda im: X.variogram(im, lag=2, directions="0 1 1")[:, :2], lambda a: pairs.semivariance(a, "0 1 1", 1)[None], "u1", tolerance=1e-13),
+    Case("structure.representative_volume", lambda im: X.representative_volume(im, cell=2)["mean"][:2], lambda a: windows.means(a, 2), "bool", tolerance=1e-12),
+    Case("structure.local_porosity", lambda im: X.local_porosity(im, window=4, bins=7), lambda a: windows.local_porosity(a, 1, 7), "bool", tolerance=1e-12),
+    Case("structure.lacunarity", lambda im: X.lacunarity(im, cell=2), lambda a: windows.lacunarity(a, 2), "bool", tolerance=1e-12),
+    Case("structure.box_counting", lambda im: X.box_counting(im)["count"], lambda a: windows.boxes(a, 5), "bool"),
+    Case("structure.local_map", lambda im: X.local_map(im, cell=2), lambda a: coarse(a, (2, 2, 2), lambda v: v.mean(-1)), "bool", tolerance=1e-15, device="host"),
+    Case("structure.grey_porosity", lambda im: X.grey_porosity(im, pore=10, solid=210), lambda a: ((210 - a.astype("f4")) / 200).astype("f4"), "u1"),
+    Case("structure.porosity_map", lambda im: X.porosity_map(im, im // 2, fluid=50, air=10), lambda a: ((a // 2).astype("f4") - a) / np.float32(40), "u1"),
+    Case("structure.saturation_map", lambda im: X.saturation_map(im, dry=im // 2, saturated=im // 2 * 3, least=60), saturated, "u1", tolerance=1e-6),
+    Case("structure.phase_profile", lambda im: X.phase_profile(im // 100, axis="y", labels=[0, 1], where=BALL), lambda a: slices(a // 100, (0, 1), 1, ball(a)), "u1", tolerance=1e-15),
+    Case("structure.joint_histogram", lambda im: X.joint_histogram(im, im // 2, bins=[0, 50, 90, 200], other_bins=[10, 40, 80], where=BALL),
+         lambda a: np.histogram2d(a[ball(a)], a[ball(a)] // 2, [[0, 50, 90, 200], [10, 40, 80]])[0].astype("i8"), "u1"),
+    Case("structure.over_thresholds", lambda im: X.over_thresholds(im, thresholds=[80, 90, 120])["surface_density_slope"],
+         lambda a: np.gradient([cubes.area_density(a <= v) for v in (80, 90, 120)], [80, 90, 120]), "u1", tolerance=1e-12),
     Case("generators.plug", lambda im: N.plug(im, radius=4, outside=255), lambda a: np.where(tube(a), a, 255), "u1"),
     Case("generators.ct_scan", lambda im: N.ct_scan(im, levels={0: 100, 1: 200}, noise=0, dtype="u1", scanner=N.Scanner(blur_vx=0)), lambda a: np.where(a, 200, 100), "bool"),
 ]  # fmt: skip
@@ -321,6 +370,7 @@ COMPUTING = (
     *("labels.table", "morphology.persistence"),
     *("pores.pore_size_distribution", "pores.granulometry", "pores.capillary_curve", "pores.leverett_j"),
 )
+COMPUTING = ("labels.table", "structure.minkowski_table")
 """Operations that compute at once, and say so: their own tests hold them to the same promises."""
 
 

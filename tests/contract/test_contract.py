@@ -16,12 +16,20 @@ from voxelrock.graph.evaluation import evaluate
 from voxelrock.graph.expressions import values as values_of
 from voxelrock.graph.reductions import ReductionLayer
 from voxelrock.graph.stitching import StitchedLayer
+from voxelrock.kernels.correlation import pair_counts
+from voxelrock.kernels.joint import joint_counts
+from voxelrock.kernels.lags import lag_counts
+from voxelrock.kernels.lines import line_runs
 from voxelrock.kernels.orderstatistics import key_counts
 from voxelrock.kernels.pieces import pieces
+from voxelrock.kernels.products import cluster_pairs, value_sums
+from voxelrock.kernels.tallies import occupied, tallies
 from voxelrock.testing import evaluate_foreign, foreign_voxels, raise_if_computed, reduce_foreign, stored
 
 SHAPE = (9, 11, 8)
-ON_THE_HOST = {"refine": key_counts, "pieces": pieces}
+ON_THE_HOST = {"refine": key_counts} | {
+    k.__name__: k for k in (pieces, line_runs, pair_counts, lag_counts, cluster_pairs, value_sums, tallies, occupied, joint_counts)
+}
 each = pytest.mark.parametrize("case", CASES, ids=lambda c: c.name)
 
 
@@ -166,7 +174,7 @@ def test_on_a_gpu(case):
 
 def test_every_public_operation_has_a_case():
     missing = []
-    for subject in ("filters", "statistics", "segmentation", "generators", "labels", "morphology", "artefacts"):
+    for subject in ("filters", "statistics", "segmentation", "generators", "labels", "morphology", "structure", "artefacts"):
         module = getattr(vr, subject)
         missing += [f"{subject}.{name}" for name in module.__all__ if not any(c.public == f"{subject}.{name}" for c in CASES)]
     assert not [name for name in missing if name.removeprefix("generators.") not in (*GENERATORS, *DESCRIBING, *COMPUTING, "Scanner")]

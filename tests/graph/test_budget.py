@@ -63,6 +63,27 @@ def test_a_lazy_stencil_costs_three_tasks_per_chunk(blocks):
     assert predict(array).tasks_per_block == 3
 
 
+@pytest.mark.parametrize("blocks", [2, 8])
+def test_a_reduction_with_a_margin_costs_one_task_per_chunk_and_borders(blocks):
+    count = blocks**3
+    array = vr.structure.euler_number(hollow(blocks, edge=16) > 0).data
+    assert tasks(array) <= count + count / 7 + 4
+    source = da.zeros((blocks * 4,) * 3, chunks=4, dtype=bool)
+    lazy = vr.structure.two_point(vr.from_array(source), lag=2).data
+    assert tasks(lazy) - tasks(source) <= 3 * count + count / 7 + 4  # faces and edges are copied, whole neighbours never sent
+
+
+def test_what_is_made_of_results_shares_the_reading_too():
+    image = stored(np.random.default_rng(0).random((16, 16, 16)) < 0.5, ((8, 8),) * 3)
+    source = next(iter(image.data.dask.layers.values())).expression.source
+    porosity, profile = vr.statistics.porosity(image), vr.statistics.profile(image)
+    solid, excess, histogram = vr.compute(1 - porosity, profile - porosity, vr.statistics.histogram(image))
+    assert source.voxels_read == 16**3
+    assert float(solid) == 1 - float(porosity)
+    assert abs(float(excess.mean())) < 1e-12
+    assert int(histogram.sum()) == 16**3
+
+
 @pytest.mark.parametrize("blocks", [2, 8, 20])
 def test_a_reduction_costs_one_task_per_chunk_and_a_tree(blocks):
     array = vr.statistics.porosity(hollow(blocks) > 0).data

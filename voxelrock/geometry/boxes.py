@@ -53,6 +53,10 @@ class VoxelBox:
         """Larger by a number of voxels on both sides of each axis."""
         return VoxelBox(_triple(a - n for a, n in zip(self.start, by)), _triple(b + n for b, n in zip(self.stop, by)))
 
+    def grow(self, low: Triple, high: Triple) -> VoxelBox:
+        """Larger by ``low`` voxels before and ``high`` voxels after it, along each axis."""
+        return VoxelBox(_triple(a - n for a, n in zip(self.start, low)), _triple(b + n for b, n in zip(self.stop, high)))
+
     def shift(self, by: Iterable[int]) -> VoxelBox:
         """Moved by a number of voxels."""
         i, j, k = by

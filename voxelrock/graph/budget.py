@@ -10,7 +10,7 @@ import dask.array as da
 
 from voxelrock.geometry import Tiling, VoxelBox
 from voxelrock.graph.arrays import lift, tiling_of, top
-from voxelrock.graph.expressions import Apply, Blocks, Expression, leaves, required, walk
+from voxelrock.graph.expressions import Apply, Blocks, Expression, leaves, required, walk, wide
 from voxelrock.graph.layers import Inputs
 from voxelrock.graph.reductions import ReductionLayer
 from voxelrock.graph.stitching import StitchedLayer
@@ -46,7 +46,8 @@ def predict(array: da.Array) -> Budget:
         roots, tiling, tree = (lift(array),), tiling_of(array), 0.0
     passes = 2 if isinstance(layer, StitchedLayer) else 1
     stand_alone = isinstance(roots[0], Blocks) and not isinstance(layer, ReductionLayer | StitchedLayer)
-    inputs = Inputs("budget", roots)
+    margins = layer.blocks.inputs.margins if isinstance(layer, ReductionLayer) else ()
+    inputs = Inputs("budget", roots, margins=margins)
     borders = sum(2 * len(leaf.tiling) for leaf in inputs.blocks if inputs.shares_borders(leaf))
     count = max(1, len(tiling))
     inner: Triple = tuple(n // 2 for n in tiling.blocks)  # type: ignore[assignment]
@@ -55,7 +56,7 @@ def predict(array: da.Array) -> Budget:
         blocks=len(tiling),
         tasks_per_block=0.0 if stand_alone else passes * (count + borders) / count,
         tree_per_block=tree,
-        bytes_per_task=peak_bytes([(root, box) for root in roots]) + _named_bytes(layer, box),
+        bytes_per_task=peak_bytes(wide(roots, margins, box)) + _named_bytes(layer, box),
         bytes_moved=_moved(inputs, roots, tiling, box),
     )
 

@@ -8,7 +8,7 @@ from typing import Any
 from dask import config
 from dask.array.optimization import optimize
 from dask.base import get_scheduler, unpack_collections
-from dask.highlevelgraph import HighLevelGraph
+from dask.highlevelgraph import HighLevelGraph, MaterializedLayer
 from dask.system import CPU_COUNT
 from dask.threaded import get as threaded_get
 
@@ -97,13 +97,11 @@ def _join(layers: dict[str, Any], dependencies: dict[str, set[str]], names: list
     merged = ReductionLayer(tuple(members.values()), tiling)
     layers[merged.part] = merged
     dependencies[merged.part] = set().union(*(dependencies[n] for n in names))
-    for name in names:
-        del layers[name]
-        del dependencies[name]
     for needs in dependencies.values():
         if needs & set(names):
-            needs -= set(names)
             needs.add(merged.part)
+    for name in names:  # an empty layer keeps the name: what was made of the result (its half, say) looks for the layer by the array's name
+        layers[name], dependencies[name] = MaterializedLayer({}), {merged.part}
 
 
 def _leaves(layer: ReductionLayer) -> set[str]:

@@ -6,7 +6,7 @@ holds no task and no data.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -177,6 +177,17 @@ def required(wanted: list[tuple[Expression, VoxelBox]], *, halo: bool = True) ->
     return boxes
 
 
+Margin = tuple[Triple, Triple]
+"""How many voxels more of a root are wanted than a block has: before it and after it, along (z, y, x)."""
+
+
+def wide(roots: Sequence[Expression], margins: Sequence[Margin], box: VoxelBox) -> list[tuple[Expression, VoxelBox]]:
+    """Each root with the box of it that a block's task wants: the block's with its margin, inside the image; no margins are margins of 0."""
+    if not margins:
+        return [(root, box) for root in roots]
+    return [(root, box.grow(*margin) & VoxelBox.whole(root.shape)) for root, margin in zip(roots, margins)]
+
+
 def replaced(root: Expression, leaf_for: Mapping[str, Expression]) -> Expression:
     """The expression with leaves replaced by identity; every node is made once."""
     done: dict[str, Expression] = {}
@@ -204,12 +215,14 @@ def values(*roots: Expression) -> list[Value]:
     return list(found.values())
 
 
-def reach(*roots: Expression) -> dict[str, Triple | None]:
+def reach(*roots: Expression, margins: Sequence[Margin] = ()) -> dict[str, Triple | None]:
     """How far from a box of the roots each node is looked at, in voxels; None where a resampling lies between.
 
     By identity, as :func:`required`: whatever serves several paths serves the farthest.
     """
     found: dict[str, Triple | None] = {root.identity: (0, 0, 0) for root in roots}
+    for root, (low, high) in zip(roots, margins):
+        found[root.identity] = _largest(found[root.identity] or (0, 0, 0), _largest(low, high))
     for node in reversed(walk(*roots)):
         if isinstance(node, Apply):
             far = found[node.identity]

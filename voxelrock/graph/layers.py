@@ -16,7 +16,7 @@ from dask.highlevelgraph import Layer, MaterializedLayer
 
 from voxelrock.geometry import Tiling, VoxelBox
 from voxelrock.graph.evaluation import Given, evaluate
-from voxelrock.graph.expressions import Blocks, Expression, Value, leaves, reach, required, values
+from voxelrock.graph.expressions import Blocks, Expression, Margin, Value, leaves, reach, required, values, wide
 from voxelrock.typing import HostArray, Triple
 
 Border = dict[tuple[Any, ...], HostArray]
@@ -76,11 +76,11 @@ class LazyLayer(Layer):
 class Inputs:
     """How the tasks of one layer get what they need from other tasks: arguments per block, and the tasks that copy borders."""
 
-    def __init__(self, name: str, roots: tuple[Expression, ...], extra: tuple[Value, ...] = ()) -> None:
-        self.name, self.roots = name, roots
+    def __init__(self, name: str, roots: tuple[Expression, ...], extra: tuple[Value, ...] = (), margins: tuple[Margin, ...] = ()) -> None:
+        self.name, self.roots, self.margins = name, roots, margins
         self.blocks = [leaf for leaf in leaves(*roots) if isinstance(leaf, Blocks)]
         self.values = list({v.identity: v for v in (*values(*roots), *extra)}.values())
-        self.halos = reach(*roots)
+        self.halos = reach(*roots, margins=margins)
 
     def shares_borders(self, leaf: Blocks) -> bool:
         """Whether a block of this leaf needs its neighbours' borders."""
@@ -101,7 +101,7 @@ class Inputs:
         """For a box of the roots, the pieces that its task gets and the tasks that deliver them."""
         if not self.blocks:
             return (), [TaskRef(v.key) for v in self.values]
-        need = required([(root, box) for root in self.roots])
+        need = required(wide(self.roots, self.margins, box))
         core = required([(root, box) for root in self.roots], halo=False)
         pieces: list[Piece] = []
         refs: list[TaskRef] = []
@@ -154,12 +154,12 @@ def copy_edges(block: HostArray, halo: Triple) -> Border:
     }
 
 
-def gather(roots: tuple[Expression, ...], box: VoxelBox, pieces: tuple[Piece, ...], delivered: tuple[Any, ...]) -> Given:
+def gather(wanted: list[tuple[Expression, VoxelBox]], pieces: tuple[Piece, ...], delivered: tuple[Any, ...]) -> Given:
     """Put the pieces of each leaf together; a leaf of which no voxel is needed has none."""
-    waited = [leaf for leaf in leaves(*roots) if isinstance(leaf, Blocks)]
+    waited = [leaf for leaf in leaves(*(root for root, _ in wanted)) if isinstance(leaf, Blocks)]
     if not waited:
         return {}
-    need = required([(root, box) for root in roots])
+    need = required(wanted)
     given: Given = {leaf.identity: (need[leaf.identity], np.empty(need[leaf.identity].shape, leaf.dtype)) for leaf in waited if not need[leaf.identity].size}
     for piece, data in zip(pieces, delivered):
         part, have = (data, piece.block) if not piece.side else (data[piece.side], _border_box(piece, data[piece.side].shape))
@@ -187,9 +187,10 @@ def _border_box(piece: Piece, shape: tuple[int, ...]) -> VoxelBox:
 
 
 class Plan(NamedTuple):
-    """What every task of a layer shares: what to evaluate, what to do with it, and the identities of its lazy parameters."""
+    """What every task of a layer shares: what to evaluate, with which margins, what to do with it, and the identities of its lazy parameters."""
 
     roots: tuple[Expression, ...]
+    margins: tuple[Margin, ...]
     finish: Callable[..., Any]
     parameters: tuple[str, ...]
 
@@ -197,9 +198,10 @@ class Plan(NamedTuple):
 def run(plan: Plan, box: VoxelBox, pieces: tuple[Piece, ...], *delivered: Any) -> Any:
     """One task: evaluate the roots on a box and finish."""
     count = len(pieces)
-    given = gather(plan.roots, box, pieces, delivered[:count])
+    wanted = wide(plan.roots, plan.margins, box)
+    given = gather(wanted, pieces, delivered[:count])
     lazy = {identity: v if identity == BESIDE else _plain(v) for identity, v in zip(plan.parameters, delivered[count:])}
-    blocks = evaluate([(root, box) for root in plan.roots], given, lazy)
+    blocks = evaluate(wanted, given, lazy)
     del given, delivered
     return plan.finish(box, blocks, lazy)
 
@@ -220,17 +222,18 @@ class BlockLayer(LazyLayer):
         finish: Callable[..., Any],
         extra: tuple[Value, ...] = (),
         skip: Set[Triple] = frozenset(),
+        margins: tuple[Margin, ...] = (),
     ) -> None:
         super().__init__()
         self.name, self.roots, self.tiling, self.finish, self.skip = name, roots, tiling, finish, skip
-        self.inputs = Inputs(name, roots, extra)
+        self.inputs = Inputs(name, roots, extra, margins)
 
     def tasks(self, beside: Mapping[Triple, Any] | None = None) -> Iterator[Task]:
         """The blocks' tasks, and those that copy borders for them.
 
         ``beside`` names a key for each block, whose result ``finish`` finds among the lazy parameters under :data:`BESIDE`.
         """
-        plan = Plan(self.roots, self.finish, (*(v.identity for v in self.inputs.values), *(() if beside is None else (BESIDE,))))
+        plan = Plan(self.roots, self.inputs.margins, self.finish, (*(v.identity for v in self.inputs.values), *(() if beside is None else (BESIDE,))))
         yield from self.inputs.border_tasks()
         for index in self.tiling:
             if index not in self.skip:

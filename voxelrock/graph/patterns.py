@@ -15,7 +15,7 @@ import numpy as np
 
 from voxelrock.geometry import Tiling, VoxelBox
 from voxelrock.graph.arrays import check_shapes, lift, tiling_of, to_array, value
-from voxelrock.graph.expressions import Apply, Blocks, Expression, Footprint, required, walk
+from voxelrock.graph.expressions import Apply, Blocks, Expression, Footprint, Margin, required, walk, wide
 from voxelrock.graph.fresh import fresh, second_passes
 from voxelrock.kernels.backend import Kernel
 from voxelrock.typing import Triple
@@ -148,11 +148,11 @@ def blocks_of(expression: Expression, tiling: Tiling) -> Expression:
     return Blocks(array.name, tiling, array.dtype, expression.identity, array)
 
 
-def recomputation(root: Expression, tiling: Tiling) -> float:
-    """The work for one inner block of a fused expression, relative to its share when every voxel is computed once."""
+def recomputation(root: Expression, tiling: Tiling, margin: Margin = ((0, 0, 0), (0, 0, 0))) -> float:
+    """The work for one inner block of a fused expression (and a margin of it), relative to its share when every voxel is computed once."""
     middle = tuple(n // 2 for n in tiling.blocks)
     box = tiling.box(middle)  # type: ignore[arg-type]
-    boxes = required([(root, box)])
+    boxes = required(wide([root], [margin], box))
     fraction = box.size / max(1, VoxelBox.whole(root.shape).size)
     work = once = 0.0
     for node in walk(root):

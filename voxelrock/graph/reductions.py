@@ -15,16 +15,19 @@ from voxelrock.errors import VoxelrockError
 from voxelrock.geometry import Tiling, VoxelBox
 from voxelrock.graph import progress
 from voxelrock.graph.arrays import check_shapes, lift, tiling_of, value
-from voxelrock.graph.expressions import Expression, Value
+from voxelrock.graph.expressions import Apply, Expression, Margin, Value, wide
 from voxelrock.graph.fresh import fresh, second_passes
 from voxelrock.graph.identity import fingerprint
 from voxelrock.graph.layers import BlockLayer, Inputs, LazyLayer
+from voxelrock.graph.patterns import RECOMPUTATION, blocks_of, recomputation
 from voxelrock.graph.trees import FAN_IN, below, levels, nodes
 from voxelrock.kernels.backend import Kernel
 from voxelrock.typing import Block, HostArray, Triple
 
 Combine = Callable[[list[Any]], Any]
 Finalize = Callable[..., HostArray]
+
+NO_MARGIN: Margin = ((0, 0, 0), (0, 0, 0))
 
 
 @dataclass(frozen=True)
@@ -41,13 +44,17 @@ class Reduction:
     finalize
         The last partial result to an array of the declared shape; gets the keywords named in ``finish``.
     located
-        Whether ``chunk`` also gets ``start``, ``shape`` and ``xp``.
+        Whether ``chunk`` also gets ``start`` and ``shape``.
+    margin
+        ``margin(**parameters)`` gives how many voxels before and after each block ``chunk`` sees too, those beyond the image left out; it then
+        gets ``core``, the block's own voxels as a box of what it sees.
     """
 
     chunk: Kernel[Any, Any]
     combine: Combine
     finalize: Finalize
     located: bool = False
+    margin: Callable[..., Margin] | None = None
 
     def __call__(self, *images: da.Array, shape: tuple[int, ...], dtype: Any, finish: dict[str, Any] | None = None, **parameters: Any) -> da.Array:
         """A lazy array of one block; every call of the chunk kernel gets ``parameters``, which may be lazy numbers.
@@ -62,11 +69,19 @@ class Reduction:
         lazy = [v for _, v in pairs if isinstance(v, Value)]
         lifted = [lift(image) for image in images]
         lazy += second_passes(lifted)
-        roots = tuple(fresh(expression, lazy) for expression in lifted)
-        member = Member(self, roots, pairs, tuple(sorted((finish or {}).items())), tuple(shape), np.dtype(dtype))
+        margin = NO_MARGIN if self.margin is None else self.margin(**parameters)
+        roots = tuple(_affordable(fresh(expression, lazy), margin, tiling_of(image)) for expression, image in zip(lifted, images))
+        member = Member(self, roots, pairs, tuple(sorted((finish or {}).items())), tuple(shape), np.dtype(dtype), margin)
         layer = ReductionLayer((member,), tiling_of(images[0]))
         graph = HighLevelGraph.from_collections(member.name(layer.tiling), layer, dependencies=layer.blocks.upstream())
         return da.Array(graph, member.name(layer.tiling), tuple((n,) for n in shape), meta=np.empty((0,) * len(shape), dtype))
+
+
+def _affordable(root: Expression, margin: Margin, tiling: Tiling) -> Expression:
+    """What a reduction with a margin reads: blocks of their own where computing their margins again would cost too much."""
+    if margin == NO_MARGIN or not isinstance(root, Apply):
+        return root
+    return blocks_of(root, tiling) if recomputation(root, tiling, margin) > RECOMPUTATION else root
 
 
 @dataclass(frozen=True)
@@ -79,11 +94,19 @@ class Member:
     finish: tuple[tuple[str, Any], ...]
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
+    margin: Margin = NO_MARGIN
 
     def name(self, tiling: Tiling) -> str:
         """The name of the result's array."""
         facts = self.reduction.chunk, self.reduction.combine, self.reduction.finalize, [r.identity for r in self.roots], self.parameters, self.finish
         return f"{self.reduction.chunk.__name__}-{fingerprint(*facts, list(self.shape), self.dtype, tiling.chunks)[:32]}"
+
+    def place(self, box: VoxelBox) -> dict[str, Any]:
+        """What the chunk kernel is told of where its block lies."""
+        found: dict[str, Any] = {"start": box.start, "shape": box.shape} if self.reduction.located else {}
+        if self.reduction.margin is not None:
+            found["core"] = box.within(wide(self.roots[:1], (self.margin,), box)[0][1])
+        return found
 
     @property
     def values(self) -> tuple[Value, ...]:
@@ -105,8 +128,7 @@ class _Partials:
             own = blocks[at : at + len(member.roots)]
             at += len(member.roots)
             keywords = {k: lazy[v.identity] if isinstance(v, Value) else v for k, v in member.parameters}
-            if member.reduction.located:
-                keywords.update(start=box.start, shape=box.shape)
+            keywords.update(member.place(box))
             try:
                 results.append(member.reduction.chunk(*own, **keywords))
             except VoxelrockError as error:
@@ -136,7 +158,8 @@ class ReductionLayer(LazyLayer):
         self.part = "part-" + fingerprint([m.name(tiling) for m in members])[:32]
         roots = tuple(root for m in members for root in m.roots)
         extra = tuple(v for m in members for v in m.values)
-        self.blocks = BlockLayer(self.part, roots, tiling, _partials(members), extra)
+        margins = tuple(m.margin for m in members for _ in m.roots)
+        self.blocks = BlockLayer(self.part, roots, tiling, _partials(members), extra, margins=margins)
 
     def tasks(self) -> Iterator[Task]:
         """Partial results, tree, results."""

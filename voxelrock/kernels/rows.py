@@ -47,6 +47,14 @@ def check_real(block: Block) -> None:
         raise ParameterTypeError(f"expected values that are bool, integer or real, of up to 64 bits; got {block.dtype}")
 
 
+def fixed(block: HostArray) -> HostArray:
+    """A block in C order, bytes for booleans, read-only whether or not it was before: one compiled type."""
+    array = np.ascontiguousarray(block)
+    array = array.view(np.uint8) if array.dtype == bool else array.view()
+    array.flags.writeable = False
+    return array
+
+
 def as_rows(block: HostArray) -> Rows:
     """View a block as :data:`Rows`; copies it only if x is not contiguous, a step is negative or the bytes are not native."""
     block = np.asarray(block, dtype=block.dtype.newbyteorder("="))

@@ -58,7 +58,7 @@ class LabelTable:
     grey: GreyTable | None
 
 
-def _slots(values: HostArray) -> tuple[HostArray, HostArray]:
+def distinct(values: HostArray) -> tuple[HostArray, HostArray]:
     """The distinct values, ascending, and the place of each value among them."""
     if values.size:
         low, span = int(values.min()), int(values.max()) - int(values.min()) + 1
@@ -186,7 +186,7 @@ def label_table(block: Block, faces: Block, region: Block, /, *grey: Block, star
     """
     runs = find_runs(to_host(block))
     values = runs.value if runs.value.size else np.ones(len(runs), np.int64)
-    label, slot = _slots(values)
+    label, slot = distinct(values)
     n = label.size
     sums, moments, box = np.zeros((n, 4), np.int64), np.zeros((n, 6), np.int64), np.full((n, 6), -1, np.int64)
     box[:, :3] = np.iinfo(np.int64).max
