@@ -37,7 +37,7 @@ def test_the_balls_that_are_left_cover_as_all_do(weights, top):
     mask = blobs((15, 14, 16))
     field = squared_distance(vr.from_array(mask, spacing=np.sqrt(weights)))[0].compute()
     field = field if top is None else np.minimum(field, top * min(weights)).astype(field.dtype)  # plateaus
-    balls = needed_balls(field, weights=weights, start=(5, 6, 7))
+    balls = needed_balls(field, weights=weights, start=(5, 6, 7), extent=(30, 20, 23))
     assert isinstance(weights[0], float) or balls.size < (0.8 if top is None else 0.95) * mask.sum()
     out = field.copy()
     paint(out, balls, weights=weights, start=(5, 6, 7))
@@ -49,7 +49,7 @@ def test_the_table_of_inclusions_is_the_least():
     own = x**2 + y**2 + z**2
     table = inclusions((1, 1, 1), 64)
     for square in (1, 2, 5, 14, 41, 63):
-        for v, step in ((1, (0, 0, 1)), (3, (0, 1, 1)), (7, (1, 1, 1))):
+        for v, step in ((1, (0, 0, 1)), (4, (0, 1, 1)), (13, (1, 1, 1)), (22, (2, 1, 1))):
             other = (x - step[2]) ** 2 + (y - step[1]) ** 2 + (z - step[0]) ** 2
             assert table[square, v] == 1 + other[own < square].max()
 

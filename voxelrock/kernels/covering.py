@@ -22,14 +22,14 @@ Arrays = tuple[HostArray, ...]
 
 
 @kernel(cost=20.0, workspace=2.0)
-def balls_left(field: Block, /, *, weights: Weights, start: Triple, shape: Triple) -> tuple[Arrays, Triple]:
+def balls_left(field: Block, /, *, weights: Weights, extent: Triple, start: Triple, shape: Triple) -> tuple[Arrays, Triple]:
     """What a block of squares leaves: its values, packed, and the balls that have to be painted; and how far these reach, in voxels.
 
     Squares that stand for "there is no site" make no balls: then all voxels of the image have that square. It runs on the host.
     """
     values = np.asarray(field)
     inside = values != 0
-    balls = needed_balls(np.where(values < far(values.dtype), values, 0), weights=weights, start=start)
+    balls = needed_balls(np.where(values < far(values.dtype), values, 0), weights=weights, start=start, extent=extent)
     reach = Metric(weights, 1.0).reach(balls.squares[0].item()) if balls.size else (0, 0, 0)
     return (np.packbits(inside, axis=-1), _narrow(values[inside]), balls.centers, balls.squares), reach
 

@@ -40,7 +40,7 @@ def squares(mask: VoxelImage, keep: tuple[Any, ...], metric: Metric, border: str
 def cover(field: Any, metric: Metric, unit: float = 0.0) -> Any:
     """The largest square of the field over each voxel (lazy); with ``unit`` the root of the square times it, float32."""
     parameters = {"weights": metric.weights, "kind": np.dtype(field.dtype).name, "unit": float(unit)}
-    return _COVERED(field, dtype="f4" if unit else field.dtype, give={"weights": metric.weights}, **parameters)
+    return _COVERED(field, dtype="f4" if unit else field.dtype, give={"weights": metric.weights, "extent": tuple(map(int, field.shape))}, **parameters)
 
 
 def sides_of(names: Any, parameter: str) -> int:
