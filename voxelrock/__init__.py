@@ -10,7 +10,7 @@ __version__ = "0.1.0"
 
 _SUBJECTS = (
     *("artefacts", "errors", "filters", "generators", "geometry", "io", "labels", "morphology", "options", "report", "segmentation", "statistics", "storage"),
-    *("viz", "workflow"),
+    *("cluster", "viz", "workflow"),
 )
 _NAMES = {
     "voxelrock.geometry": ("ZYX", "Ball", "Box", "Cylinder", "Polygon", "Region", "Tiling", "VoxelGrid"),

@@ -21,6 +21,7 @@ import numpy as np
 from voxelrock import options
 from voxelrock.errors import StorageError
 from voxelrock.geometry import Tiling, VoxelBox
+from voxelrock.graph.overseers import check_folder
 from voxelrock.typing import HostArray, Triple
 
 _SHARE = 8  # packed blocks stay in memory while all of them take at most this part of what one task may
@@ -66,9 +67,11 @@ class Place:
         parent = options.get().scratch or os.environ.get("SLURM_TMPDIR") or tempfile.gettempdir()
         try:
             Path(parent).mkdir(parents=True, exist_ok=True)
-            return cls(_folder(parent, os.getpid()).path)
+            folder = _folder(parent, os.getpid()).path
         except OSError as error:
             raise StorageError(f"the scratch folder {parent} cannot be used ({error.strerror}); set options.scratch to another") from error
+        check_folder(Path(folder))
+        return cls(folder)
 
     def put(self, box: VoxelBox, codes: HostArray) -> Packed:
         """Pack the codes (0 to 3) of a box.
