@@ -2,5 +2,6 @@
 
 from voxelrock.cluster.machines import connect, gpu, local
 from voxelrock.cluster.planning import Plan, Workers, plan
+from voxelrock.cluster.slurm import Queue, slurm
 
-__all__ = ["Plan", "Workers", "connect", "gpu", "local", "plan"]
+__all__ = ["Plan", "Queue", "Workers", "connect", "gpu", "local", "plan", "slurm"]

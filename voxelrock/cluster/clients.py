@@ -56,7 +56,8 @@ class ClusterClient(Client):
     cluster: Any
     _inspector: Inspector | None = None
 
-    def __init__(self, *args: Any, waiting: Callable[[], None] | None = None, **keywords: Any) -> None:
+    def __init__(self, *args: Any, waiting: Callable[[], None] | None = None, ending: Callable[[], None] | None = None, **keywords: Any) -> None:
+        self._ending = ending
         super().__init__(*args, **keywords)
         self._inspector = Inspector(self, waiting)
         overseers.register(self._inspector)
@@ -71,6 +72,9 @@ class ClusterClient(Client):
         finally:
             if cluster is not None:
                 cluster.close()
+            ending, self._ending = self._ending, None
+            if ending is not None:
+                ending()
 
     def checked(self) -> ClusterClient:
         """Check the workers that are there; closes everything where they are unfit.
@@ -119,8 +123,9 @@ class Inspector:
             return list(self.client.get(tasks, keys))
         except KilledWorker as error:
             raise ClusterError(
-                f"the task {error.task} was tried on {error.allowed_failures + 1} workers that all died, the last on {error.last_worker.address}: they ran out "
-                "of memory (see vr.cluster.plan; give workers more, or make blocks smaller), or were killed; what was saved stays: save again with resume=True"
+                f"the task {error.task} was tried on {error.allowed_failures + 1} workers that all died, the last on {error.last_worker.address}: they ran out of "
+                "memory (see vr.cluster.plan; give workers more, or make blocks smaller), were killed, or cannot import what the task needs; "
+                "what was saved stays: save again with resume=True"
             ) from error
 
     def check(self) -> None:

@@ -1,0 +1,91 @@
+"""Keeping the jobs of a cluster: those that are gone are replaced, and those that never start a worker are reported."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from voxelrock.cluster.commands import tail, waiting_or_running
+from voxelrock.cluster.settings import duration
+from voxelrock.errors import ClusterError
+
+_FAILURES = 3
+"""Jobs in a row that never started a worker, before no more are tried."""
+
+
+class Keeper:
+    """Looks after the jobs of a cluster of dask-jobqueue, from a thread.
+
+    Dask replaces a killed job only where the number of jobs follows the load, and never where a job has several workers. Here a job that SLURM
+    does not know any more is forgotten, so that the cluster submits another.
+    """
+
+    def __init__(self, cluster: Any, logs: Path) -> None:
+        self.cluster, self.logs = cluster, logs
+        self.failed: list[str] = []
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._keep, daemon=True)
+        self._begun = time.monotonic()
+        self._told = False
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End."""
+        self._stop.set()
+        self._thread.join()
+
+    def _keep(self) -> None:
+        while not self._stop.wait(duration("slurm.look-every")):
+            with suppress(ClusterError):  # the controller is busy
+                self._look()
+
+    def _look(self) -> None:
+        known = waiting_or_running()
+        joined = {str(w["name"]) for w in self.cluster.scheduler_info["workers"].values()}
+        for name, job in list(self.cluster.workers.items()):
+            started = any(j == str(name) or j.startswith(f"{name}-") for j in joined)
+            if started:
+                self.failed.clear()
+            elif job.job_id is not None and str(job.job_id) not in known:
+                if not getattr(job, "voxelrock_seen", False):
+                    self.failed.append(str(job.job_id))
+                self._replace(name, job)
+            if started:
+                job.voxelrock_seen = True
+        if self.cluster.worker_spec.keys() - self.cluster.workers.keys():  # Dask has forgotten one itself
+            self.cluster.loop.add_callback(self.cluster._correct_state)
+        if len(self.failed) >= _FAILURES:
+            print(f"voxelrock: {self.trouble()}", file=sys.stderr, flush=True)
+            self._stop.set()
+
+    def _replace(self, name: Any, job: Any) -> None:
+        def forget() -> None:
+            if self.cluster.workers.get(name) is job:
+                del self.cluster.workers[name]
+            self.cluster._correct_state()
+
+        if len(self.failed) < _FAILURES:
+            self.cluster.loop.add_callback(forget)
+
+    def trouble(self) -> str:
+        """What is the matter with jobs that end before they start a worker."""
+        last = self.failed[-1]
+        logs = sorted(self.logs.glob(f"*-{last}.*"))
+        return f"{len(self.failed)} jobs ended before a worker started (the last was {last}); {tail(logs)}"
+
+    def check(self) -> None:
+        """Raise ``ClusterError`` where no worker will come; say once what is waited for."""
+        if len(self.failed) >= _FAILURES:
+            raise ClusterError(self.trouble())
+        if time.monotonic() - self._begun > duration("slurm.queue-wait"):
+            raise ClusterError("no job has started within voxelrock.slurm.queue-wait; see squeue, or choose another partition")
+        if not self._told:
+            self._told = True
+            print(f"waiting for the first of {len(self.cluster.worker_spec)} jobs of workers", file=sys.stderr, flush=True)
