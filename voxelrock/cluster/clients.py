@@ -123,8 +123,8 @@ class Inspector:
             return list(self.client.get(tasks, keys))
         except KilledWorker as error:
             raise ClusterError(
-                f"the task {error.task} was tried on {error.allowed_failures + 1} workers that all died, the last on {error.last_worker.address}: they ran out of "
-                "memory (see vr.cluster.plan; give workers more, or make blocks smaller), were killed, or cannot import what the task needs; "
+                f"the task {error.task} was tried on {error.allowed_failures + 1} workers that all died, the last on {error.last_worker.address}: they ran out "
+                "of memory (see vr.cluster.plan; give workers more, or make blocks smaller), were killed, or cannot import what the task needs; "
                 "what was saved stays: save again with resume=True"
             ) from error
 
