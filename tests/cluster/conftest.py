@@ -2,6 +2,7 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -23,13 +24,17 @@ class Foreign:
     def __init__(self, folder):
         self.folder, self.running = folder, []
         self.file = folder / "scheduler.json"
-        self._start("scheduler", "--scheduler-file", self.file, "--no-dashboard", "--host", "127.0.0.1")
-        self.wait(self.file.exists)
 
     def _start(self, kind, *words, before=(), **variables):
         command = [*before, sys.executable, "-m", "distributed.cli.dask_" + kind, *map(str, words)]
+        here = os.pathsep.join(filter(None, [str(Path(__file__).parent), os.environ.get("PYTHONPATH")]))
+        variables = {"PYTHONPATH": here} | variables
         with open(self.folder / f"{kind}-{len(self.running)}.log", "wb") as log:
             self.running.append(subprocess.Popen(command, stdout=log, stderr=log, env=os.environ | variables, cwd=self.folder))
+
+    def scheduler(self, **variables):
+        self._start("scheduler", "--scheduler-file", self.file, "--no-dashboard", "--host", "127.0.0.1", **variables)
+        self.wait(self.file.exists)
 
     def worker(self, *words, before=(), **variables):
         self._start("worker", "--scheduler-file", self.file, *LIMITS, *words, before=before, **variables)
@@ -50,5 +55,6 @@ class Foreign:
 def foreign(tmp_path):
     """A cluster that this process did not start."""
     made = Foreign(tmp_path)
+    made.scheduler()
     yield made
     made.stop()

@@ -153,7 +153,17 @@ def test_a_worker_without_voxelrock(foreign, tmp_path):
     foreign.worker(PYTHONPATH=str(tmp_path / "without"))
     with distributed.Client(scheduler_file=str(foreign.file), set_as_default=False) as client:
         client.wait_for_workers(1, timeout=30)
-    with pytest.raises(ClusterError, match=r"cannot import voxelrock \(No module named 'voxelrock'\); start workers in the environment of this process"):
+    with pytest.raises(ClusterError, match=r"cannot import voxelrock \(No module named 'voxelrock'\); start it in the environment of this process"):
+        vr.cluster.connect(str(foreign.file))
+
+
+def test_a_scheduler_without_voxelrock(foreign, tmp_path):
+    (tmp_path / "without").mkdir()
+    (tmp_path / "without/voxelrock.py").write_text("raise ModuleNotFoundError(\"No module named 'voxelrock'\")\n")
+    foreign.stop()
+    foreign.file.unlink()
+    foreign.scheduler(PYTHONPATH=str(tmp_path / "without"))
+    with pytest.raises(ClusterError, match=r"the scheduler tcp://.* cannot import voxelrock \(No module named 'voxelrock'\)"):
         vr.cluster.connect(str(foreign.file))
 
 

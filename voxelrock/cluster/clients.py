@@ -7,6 +7,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from functools import partial
@@ -98,7 +99,7 @@ class Inspector:
     """The overseer of one client."""
 
     def __init__(self, client: Client, waiting: Callable[[], None] | None = None) -> None:
-        self.client = client
+        self.client, self.address = client, client.scheduler.address
         self._waiting = waiting
         self._verified: set[str] = set()
 
@@ -126,6 +127,11 @@ class Inspector:
                 f"the task {error.task} was tried on {error.allowed_failures + 1} workers that all died, the last on {error.last_worker.address}: they ran out "
                 "of memory (see vr.cluster.plan; give workers more, or make blocks smaller), were killed, or cannot import what the task needs; "
                 "what was saved stays: save again with resume=True"
+            ) from error
+        except CancelledError as error:
+            raise ClusterError(
+                f"the scheduler at {self.address} was restarted, or is gone, and with it what was being computed; "
+                "what was saved stays: connect again, and save with resume=True"
             ) from error
 
     def check(self) -> None:
@@ -155,22 +161,28 @@ class Inspector:
             time.sleep(_POLL)
 
     def check_workers(self) -> None:
-        """Raise ``ClusterError`` where a worker that was not seen before has no voxelrock, or another version."""
+        """Raise ``ClusterError`` where the scheduler, or a worker that was not seen before, has no voxelrock or another version."""
+        if self.address not in self._verified:
+            try:
+                answer = self.client.run_on_scheduler(eval, _VERSION)
+            except ImportError as error:
+                answer = error
+            self._judge("scheduler", self.address, answer)
         new = self.workers().keys() - self._verified
-        if not new:
-            return
-        answers = self.client.run(eval, _VERSION, workers=sorted(new), on_error="return")
+        answers = self.client.run(eval, _VERSION, workers=sorted(new), on_error="return") if new else {}
         for address, answer in sorted(answers.items()):
-            if isinstance(answer, OSError):
-                continue  # it is gone
-            if isinstance(answer, BaseException):
-                raise ClusterError(
-                    f"the worker {address} cannot import voxelrock ({answer}); start workers in the environment of this process, "
-                    f"or install voxelrock {voxelrock.__version__} in theirs"
-                )
-            if answer != voxelrock.__version__:
-                raise ClusterError(f"the worker {address} has voxelrock {answer}, and this process {voxelrock.__version__}; install the same version in both")
-            self._verified.add(address)
+            if not isinstance(answer, OSError):  # else it is gone
+                self._judge("worker", address, answer)
+
+    def _judge(self, kind: str, address: str, answer: Any) -> None:
+        if isinstance(answer, BaseException):
+            raise ClusterError(
+                f"the {kind} {address} cannot import voxelrock ({answer}); start it in the environment of this process, "
+                f"or install voxelrock {voxelrock.__version__} in its own"
+            )
+        if answer != voxelrock.__version__:
+            raise ClusterError(f"the {kind} {address} has voxelrock {answer}, and this process {voxelrock.__version__}; install the same version in both")
+        self._verified.add(address)
 
     def _check_resources(self) -> None:
         wanted = dask.get_annotations().get("resources") or {}

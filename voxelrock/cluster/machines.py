@@ -12,6 +12,7 @@ from distributed.system import MEMORY_LIMIT
 
 from voxelrock.cluster.certificates import read_certificate
 from voxelrock.cluster.clients import ClusterClient
+from voxelrock.cluster.keeping import ProcessKeeper
 from voxelrock.cluster.planning import Workers, fitted, sized, wanted
 from voxelrock.cluster.settings import as_bytes, as_count
 from voxelrock.errors import ClusterError, MissingFileError, MissingPackageError, ParameterError
@@ -65,7 +66,14 @@ def local(*results: Any, workers: int | None = None, threads: int | None = None,
         dashboard_address=f"{LOOPBACK}:0" if dashboard else None,
         worker_dashboard_address=f"{LOOPBACK}:0" if dashboard else None,
     )
-    return ClusterClient(cluster).checked()
+    return _kept(cluster)
+
+
+def _kept(cluster: SpecCluster) -> ClusterClient:
+    """A client of processes that are replaced when they are gone."""
+    keeper = ProcessKeeper(cluster)
+    keeper.start()
+    return ClusterClient(cluster, ending=keeper.stop).checked()
 
 
 def _workers(results: tuple[Any, ...], workers: int | None, threads: int | None, memory: int) -> Workers:
@@ -174,7 +182,7 @@ def gpu(*results: Any, memory: Any = None) -> ClusterClient:
     count = int(module.cuda.runtime.getDeviceCount())
     total = MEMORY_LIMIT if memory is None else as_bytes(memory, "memory")
     chosen = _workers(results, count, 1, total)
-    return ClusterClient(_device_cluster(chosen)).checked()
+    return _kept(_device_cluster(chosen))
 
 
 def _device_cluster(workers: Workers) -> SpecCluster:

@@ -17,7 +17,7 @@ from voxelrock import extras
 from voxelrock.cluster.certificates import make_certificate, read_certificate, remove_certificate
 from voxelrock.cluster.clients import ClusterClient
 from voxelrock.cluster.commands import check_partition, check_script, walltime_seconds
-from voxelrock.cluster.keeping import Keeper
+from voxelrock.cluster.keeping import JobKeeper
 from voxelrock.cluster.machines import LOOPBACK
 from voxelrock.cluster.planning import Workers, sized, wanted
 from voxelrock.cluster.settings import as_bytes, as_count, duration, folder, setting
@@ -185,7 +185,7 @@ def _started(cluster: Any, queues: list[Queue], shapes: list[dict[str, Any]], ru
             spec["group"] = [f"-{i}" for i in range(shape["processes"])]
         for job in range(queue.jobs[1]):  # type: ignore[index]
             cluster.worker_spec[f"{queue.partition or 'queue'}-{number}-{job}"] = spec
-    keeper = Keeper(cluster, Path(shapes[0]["log_directory"]))
+    keeper = JobKeeper(cluster, Path(shapes[0]["log_directory"]))
     client = ClusterClient(cluster, waiting=keeper.check, ending=partial(_ended, keeper, run))
     if least == most:
         cluster.scale(jobs=len(cluster.worker_spec) + most)
@@ -196,7 +196,7 @@ def _started(cluster: Any, queues: list[Queue], shapes: list[dict[str, Any]], ru
     return client.checked()
 
 
-def _ended(keeper: Keeper, run: Path | None) -> None:
+def _ended(keeper: JobKeeper, run: Path | None) -> None:
     keeper.stop()
     if run is not None:
         remove_certificate(run)
