@@ -12,7 +12,7 @@ import pytest
 
 import voxelrock as vr
 from voxelrock.cluster.certificates import make_certificate, read_certificate
-from voxelrock.cluster.clients import ClusterClient
+from voxelrock.cluster.clients import ClusterClient, workers_of
 from voxelrock.cluster.machines import _device_cluster
 from voxelrock.cluster.planning import Workers
 from voxelrock.errors import ClusterError, MissingFileError, MissingPackageError, ParameterError, StorageError, TooLargeError
@@ -30,7 +30,7 @@ def listening():
 
 def test_a_local_cluster_computes_and_listens_on_loopback_alone(two, tmp_path):
     assert isinstance(two, distributed.Client)
-    assert {w["nthreads"] for w in two.scheduler_info(n_workers=-1)["workers"].values()} == {1}
+    assert {w["nthreads"] for w in workers_of(two).values()} == {1}
     quiet = vr.filters.median(vr.from_array(IMAGE, block=16), radius_vx=1)
     found = vr.save(quiet, tmp_path / "a.zarr", chunks=16, shards=16)
     np.testing.assert_array_equal(found.compute(), quiet.compute(scheduler="sync"))
@@ -140,7 +140,7 @@ def test_joining_a_cluster_that_runs(foreign, tmp_path):
         (tmp_path / "wrong/voxelrock").mkdir()
         (tmp_path / "wrong/voxelrock/__init__.py").write_text("__version__ = '0.0.7'\n")
         foreign.worker("--name", "old", PYTHONPATH=str(tmp_path / "wrong"))
-        foreign.wait(lambda: len(distributed.get_client().scheduler_info(n_workers=-1)["workers"]) == 2)
+        foreign.wait(lambda: len(workers_of(distributed.get_client())) == 2)
         with pytest.raises(ClusterError, match=rf"the worker tcp://.* has voxelrock 0\.0\.7, and this process {vr.__version__}; install the same"):
             vr.save(vr.from_array(IMAGE), tmp_path / "b.zarr")
     with pytest.raises(ClusterError, match=r"has voxelrock 0\.0\.7"):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import voxelrock as vr
+from voxelrock.cluster.clients import workers_of as workers
 from voxelrock.errors import ClusterError, ParameterError
 
 pytestmark = pytest.mark.filterwarnings("default")
@@ -25,10 +26,6 @@ def image():
 def truth():
     z, y, x = np.ogrid[tuple(slice(n) for n in SHAPE)]
     return (z + y + x).astype("u2")
-
-
-def workers(client):
-    return client.scheduler_info(n_workers=-1)["workers"]
 
 
 def test_a_worker_that_is_cancelled_while_it_computes(slurm, until, tmp_path, capsys):

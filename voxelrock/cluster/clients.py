@@ -31,6 +31,11 @@ _LATE = 3.0
 """Seconds that a folder on a network may take to show a new file."""
 
 
+def workers_of(client: Client) -> dict[str, Any]:
+    """What the scheduler says of each worker, by address; asked anew (what ``Client.scheduler_info`` gives is overwritten under its hands)."""
+    return dict(client.sync(client.scheduler.identity, n_workers=-1)["workers"])
+
+
 def _settings() -> WorkerPlugin:
     """What gives workers, also those that come later, the options of this process.
 
@@ -109,7 +114,7 @@ class Inspector:
 
     def workers(self) -> dict[str, Any]:
         """What the scheduler says of each worker, by address."""
-        return dict(self.client.scheduler_info(n_workers=-1)["workers"])
+        return workers_of(self.client)
 
     def run(self, tasks: dict[Any, Any], keys: list[Any]) -> list[Any]:
         """Compute, on workers that fit.

@@ -63,8 +63,9 @@ def local(*results: Any, workers: int | None = None, threads: int | None = None,
         threads_per_worker=chosen.threads,
         memory_limit=chosen.memory,
         host=LOOPBACK,
-        dashboard_address=f"{LOOPBACK}:0" if dashboard else None,
+        dashboard_address=f"{LOOPBACK}:0",
         worker_dashboard_address=f"{LOOPBACK}:0" if dashboard else None,
+        scheduler_kwargs={} if dashboard else {"dashboard": False},
     )
     return _kept(cluster)
 

@@ -13,6 +13,7 @@ from distributed import Client, get_client
 from distributed.deploy.utils import nprocesses_nthreads
 from distributed.system import MEMORY_LIMIT
 
+from voxelrock.cluster.clients import workers_of
 from voxelrock.cluster.settings import as_bytes, as_count, setting
 from voxelrock.errors import ParameterError, TooLargeError
 from voxelrock.graph.demand import Demand, demand, measured
@@ -163,7 +164,7 @@ def _running() -> Workers | None:
         client: Client = get_client()
     except ValueError:
         return None
-    found = list(client.scheduler_info(n_workers=-1)["workers"].values())
+    found = list(workers_of(client).values())
     if not found:
         return None
     limits = [w["memory_limit"] or MEMORY_LIMIT for w in found]
