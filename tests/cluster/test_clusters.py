@@ -187,6 +187,7 @@ def test_a_folder_that_workers_do_not_share(foreign, tmp_path, monkeypatch):
 
 
 def test_who_has_no_certificate_is_refused(tmp_path):
+    pytest.importorskip("cryptography")
     place = make_certificate(tmp_path / "runs")
     assert [oct(p.stat().st_mode & 0o777) for p in (place, place / "key.pem")] == ["0o700", "0o600"]
     security = read_certificate(place)
