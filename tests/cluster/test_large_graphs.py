@@ -85,16 +85,3 @@ def test_a_cluster_takes_ten_thousand_blocks_about_as_fast_as_tasks_that_do_noth
     assert seen.spilled == 0
     assert grown < 20_000 * seen.tasks + 100e6
     assert ours < 10 * bare + 5
-
-
-def test_blocks_are_not_made_ahead_of_their_use(capsys):
-    """Blocks of four times the memory of all workers, each needed by 27: made as they are used, none is written to disk."""
-    image = of_blocks(16, 64)
-    smooth = vr.filters.gaussian(image, sigma_vx=6)
-    with vr.cluster.local(workers=2, threads=1, memory="1.6 GB", dashboard=False) as client, Watched(client) as seen:
-        mean = float(vr.compute(vr.statistics.summary(smooth)["mean"]))
-    with capsys.disabled():
-        print(f"\n{smooth.nbytes / 1e9:.1f} GB of blocks: the most that a worker held is {seen.memory / 1e6:.0f} MB, spilled {seen.spilled}")
-    assert abs(mean - 3 * (16 * 64 - 1) / 2) < 1
-    assert seen.spilled == 0
-    assert seen.memory < 0.6 * 0.8e9
