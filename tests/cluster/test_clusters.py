@@ -211,8 +211,10 @@ def test_addresses_that_lead_nowhere(tmp_path):
         vr.cluster.connect()
     with pytest.raises(MissingFileError, match="there is no scheduler file"):
         vr.cluster.connect(str(tmp_path / "none.json"))
-    with pytest.raises(ClusterError, match=r"no scheduler answers at tcp://127\.0\.0\.1:1 \("):
-        vr.cluster.connect("tcp://127.0.0.1:1", timeout=0.5)
+    for address in ("tcp://127.0.0.1:1", "tls://127.0.0.1:1"):
+        with pytest.raises(ClusterError, match=rf"no scheduler answers at {address}"):
+            vr.cluster.connect(address, timeout=0.5)
+    assert dask.config.get("scheduler", None) != "dask.distributed" or distributed.get_client()
 
 
 def test_defaults_are_dasks_own(tmp_path):

@@ -90,9 +90,10 @@ def test_what_slurm_cannot_do(slurm, monkeypatch, tmp_path):
     assert not list((tmp_path / "runs").glob("run-*"))
     with pytest.raises(vr.errors.TooLargeError, match="one task holds"):
         vr.cluster.slurm(vr.statistics.summary(vr.zeros(shape=1024, dtype="f8").rechunk(1024)), memory="2 GB")
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(ClusterError, match="there is no SLURM here: sinfo is not on the path"):
-        vr.cluster.slurm(partition="cpu")
+    with monkeypatch.context() as patch:
+        patch.setenv("PATH", str(tmp_path))
+        with pytest.raises(ClusterError, match="there is no SLURM here: sinfo is not on the path"):
+            vr.cluster.slurm(partition="cpu")
 
 
 @pytest.mark.parametrize(

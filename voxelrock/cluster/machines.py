@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -129,13 +130,24 @@ def connect(address: str | None = None, /, *, certificate: str | Path | None = N
         raise ParameterError(
             "give the address of a scheduler, or write scheduler-address into a file of ~/.config/dask; vr.cluster.local() starts workers here"
         )
+    hint = "" if security is not None else "; a run that wants its certificate (tls://…) is joined with certificate="
+    place = _address_in(address) if "scheduler_file" in where else address or _configured()
+    if security is None and str(place).startswith("tls://") and not config.get("distributed.comm.tls.ca-file", None):
+        raise ClusterError(f"no scheduler answers at {place} without a certificate{hint}")  # Dask's client would fail half made, and stay in force
     try:
         client = ClusterClient(**where, security=security, timeout=timeout)
-    except (OSError, TimeoutError, TypeError) as error:  # TypeError: encryption is wanted, and there is no certificate
-        hint = "" if security is not None else "; a run that wants its certificate (tls://…) is joined with certificate="
+    except (OSError, TimeoutError) as error:
         words = " ".join(str(error).split()) or type(error).__name__
-        raise ClusterError(f"no scheduler answers at {address or _configured()} ({words}){hint}") from error
+        raise ClusterError(f"no scheduler answers at {place} ({words}){hint}") from error
     return client.checked()
+
+
+def _address_in(file: str | None) -> str:
+    """The address in a scheduler file; empty while it is being written."""
+    try:
+        return str(json.loads(Path(str(file)).read_text())["address"])
+    except (OSError, ValueError, KeyError):
+        return ""
 
 
 def _configured() -> str:
