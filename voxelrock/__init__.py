@@ -9,8 +9,8 @@ from typing import Any as _Any
 __version__ = "0.1.0"
 
 _SUBJECTS = (
-    *("artefacts", "errors", "filters", "generators", "geometry", "io", "labels", "morphology", "options", "pores", "report", "segmentation"),
-    *("statistics", "storage", "structure", "viz", "workflow"),
+    *("artefacts", "cluster", "errors", "filters", "generators", "geometry", "io", "labels", "morphology", "options", "pores", "report"),
+    *("segmentation", "statistics", "storage", "structure", "viz", "workflow"),
 )
 _NAMES = {
     "voxelrock.geometry": ("ZYX", "Ball", "Box", "Cylinder", "Polygon", "Region", "Tiling", "VoxelGrid"),

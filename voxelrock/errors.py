@@ -78,3 +78,7 @@ class UnfinishedError(StorageError):
 
 class MissingPackageError(VoxelrockError, ImportError):
     """An optional package is needed and is not installed."""
+
+
+class ClusterError(VoxelrockError, RuntimeError):
+    """A cluster cannot be started or reached, or its workers cannot do what is asked of them."""

@@ -189,8 +189,17 @@ def test_debug_shows_the_traceback(tmp_path):
     assert "Traceback" in result.stderr
 
 
+@pytest.mark.parametrize("words", [("--workers", "1", "convert"), ("convert", "--workers", "1")], ids=["before", "after"])
+def test_workers_may_stand_on_either_side_of_a_command(run, scan, tmp_path, words):
+    before = vr.options.get()
+    with vr.options.set(workers=0):
+        run(*words, scan, tmp_path / "a.zarr")
+        assert vr.options.get().workers == 1
+    assert vr.options.get() == before
+
+
 def test_help_is_quick_and_complete(run):
     out = run("--help")
-    for command in ("analyze", "convert", "demo", "info", "look", "report"):
+    for command in ("analyze", "convert", "demo", "info", "look", "report", "submit"):
         assert command in out
         assert "--help" in run(command, "--help")

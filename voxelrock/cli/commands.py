@@ -74,7 +74,7 @@ def _lengths(text: str) -> list[int]:
     return [int(p) for p in parts]
 
 
-def _beside(path: str, ending: str) -> Path:
+def beside(path: str, ending: str) -> Path:
     """A name beside a file or folder; that of the folder that one is in, where it is given as a dot."""
     place = Path(path) if Path(path).name not in ("", "..") else Path(path).resolve()
     return place.with_name(place.stem + ending)
@@ -126,7 +126,7 @@ def analyze(
     thresholded (Otsu) inside the plug that is found; a segmented one (--pore) is measured as it is. Run again, only what is missing is made: after an
     interruption it goes on where it stopped.
     """
-    said = {k: options.pop(k) for k in ("roi", "pore", "outside", "micro", "phases", "denoise", "radius", "method", "threshold", "phase", "recipe")}
+    said = steps_of(options)
     recipe = recipe_of(said)
     if (path is None) == (samples is None):
         raise ParameterError("give one PATH, or --samples with a CSV file")
@@ -149,7 +149,7 @@ def analyze(
         for line in plan(image, recipe=steps).lines():
             click.echo(line)
         return
-    folder = out or _beside(path, "-analysis")
+    folder = out or beside(path, "-analysis")
     show(run_analysis(image, out=folder, recipe=steps, source=path, overwrite=overwrite, say=say))
 
 
@@ -172,6 +172,11 @@ def _campaign(samples: str, how: tuple[Path | None, bool, bool], recipe: Recipe 
     click.echo(f"summary          {folder.absolute() / 'summary.html'}")
     if failed:
         raise DataError(f"{len(failed)} of {found.sizes['sample']} samples failed: {', '.join(failed)}; mend them and run again: only they are done")
+
+
+def steps_of(options: dict[str, Any]) -> dict[str, Any]:
+    """Take the options that say what is done out of all options."""
+    return {k: options.pop(k) for k in ("roi", "pore", "outside", "micro", "phases", "denoise", "radius", "method", "threshold", "phase", "recipe")}
 
 
 def recipe_of(said: dict[str, Any]) -> Recipe | None:
@@ -227,7 +232,7 @@ def look(path: str, out: Path | None, axis: str, overwrite: bool, **options: Any
             raise
         _show_shapes(place, options["dtype"])
         return
-    target = out or _beside(path, "-look.png")
+    target = out or beside(path, "-look.png")
     if target.exists() and not overwrite:
         raise ExistsError(f"{target} exists; pass --overwrite or another --out")
     _show_facts(image)

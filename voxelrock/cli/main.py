@@ -18,7 +18,25 @@ COMMANDS = {
     "look": "Show a scan in seconds; convert nothing.",
     "info": "Say what a file or store holds.",
     "report": "Write a page on any image.",
+    "submit": "Run analyze as a batch job of SLURM.",
 }
+_MODULES = {"submit": "submitting"}
+
+
+_COMPUTING = ("analyze", "convert", "demo", "report")
+
+
+def _workers_option() -> click.Option:
+    """``--workers``, which may stand before or after the name of a command."""
+    return click.Option(["--workers"], type=click.IntRange(min=1), expose_value=False, callback=_set_workers, help=_WORKERS)
+
+
+def _set_workers(context: click.Context, option: click.Parameter, value: int | None) -> None:
+    if value is not None:
+        options.set(workers=value)
+
+
+_WORKERS = "Threads to compute with; all cores by default."
 
 
 class Commands(click.Group):
@@ -32,7 +50,9 @@ class Commands(click.Group):
         """Load a command."""
         if name not in COMMANDS:
             return None
-        command: click.Command = getattr(import_module("voxelrock.cli.commands"), name)
+        command: click.Command = getattr(import_module(f"voxelrock.cli.{_MODULES.get(name, 'commands')}"), name)
+        if name in _COMPUTING and not any(p.name == "workers" for p in command.params):
+            command.params.append(_workers_option())
         return command
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
@@ -57,8 +77,6 @@ class Commands(click.Group):
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="voxelrock")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
-@click.option("--workers", type=click.IntRange(min=1), help="Threads to compute with; all cores by default.")
-def main(debug: bool, workers: int | None) -> None:
+@click.option("--workers", type=click.IntRange(min=1), expose_value=False, callback=_set_workers, help=_WORKERS)
+def main(debug: bool) -> None:
     """Exact, chunk-free analysis of three-dimensional images of rock, of any size."""
-    if workers is not None:
-        options.set(workers=workers)

@@ -56,12 +56,12 @@ def predict(array: da.Array) -> Budget:
         blocks=len(tiling),
         tasks_per_block=0.0 if stand_alone else passes * (count + borders) / count,
         tree_per_block=tree,
-        bytes_per_task=peak_bytes(wide(roots, margins, box)) + _named_bytes(layer, box),
+        bytes_per_task=peak_bytes(wide(roots, margins, box)) + named_bytes(layer, box),
         bytes_moved=_moved(inputs, roots, tiling, box),
     )
 
 
-def _named_bytes(layer: Any, box: VoxelBox) -> int:
+def named_bytes(layer: Any, box: VoxelBox) -> int:
     """What the second pass of a stitching holds beside its blocks."""
     if not isinstance(layer, StitchedLayer):
         return 0

@@ -13,7 +13,7 @@ from dask.system import CPU_COUNT
 from dask.threaded import get as threaded_get
 
 from voxelrock import options
-from voxelrock.graph import progress
+from voxelrock.graph import overseers, progress
 from voxelrock.graph.expressions import leaves
 from voxelrock.graph.reductions import ReductionLayer
 
@@ -50,8 +50,8 @@ def compute(*results: Any, label: str = "computing") -> Any:
 def execute(graph: Any, keys: list[Any], label: str) -> list[Any]:
     """Run a graph on the scheduler in force (threads, or the cluster of the current client)."""
     tasks = optimize(graph, keys)
-    total = sum(1 for key in tasks if _name(key).startswith("part-") and "tree" not in _name(key))
-    with progress.bar(total, label):
+    counted = [name for name in map(_name, tasks) if name.startswith("part-") and "tree" not in name]
+    with progress.bar(len(counted), label, names=frozenset(counted)):
         return list(schedule(tasks, keys))
 
 
@@ -62,7 +62,8 @@ def schedule(tasks: Any, keys: list[Any], *, waiting: int = 0) -> Any:
     """
     get = get_scheduler()
     if get is not None:
-        return get(dict(tasks), keys)
+        overseer = overseers.current()
+        return get(dict(tasks), keys) if overseer is None else overseer.run(dict(tasks), keys)
     return threaded_get(dict(tasks), keys, num_workers=threads(waiting=waiting))
 
 

@@ -148,4 +148,4 @@ class ParcelLayer(BlockLayer):
     def __init__(self, take: _Take, meaning: str, tiling: Tiling) -> None:
         name = f"{take.kernel.__name__}-{fingerprint(meaning, tiling.chunks)[:32]}"
         super().__init__(name, (), tiling, take, (take.found,))
-        self.meaning = meaning
+        self.take, self.meaning = take, meaning

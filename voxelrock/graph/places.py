@@ -19,6 +19,7 @@ from typing import Any, BinaryIO
 
 from voxelrock import options
 from voxelrock.errors import StorageError
+from voxelrock.graph.overseers import check_folder
 
 _SHARE = 8  # what is left stays in memory while all of it takes at most this part of what one task may
 
@@ -48,6 +49,8 @@ class Place:
     folder: str = ""
     process: int = field(default_factory=os.getpid)
     identity: str = "packed"
+    size: int = 0
+    """The bytes that are expected in all."""
 
     @classmethod
     def of(cls, size: float) -> Place:
@@ -63,9 +66,11 @@ class Place:
         parent = options.get().scratch or os.environ.get("SLURM_TMPDIR") or tempfile.gettempdir()
         try:
             Path(parent).mkdir(parents=True, exist_ok=True)
-            return cls(_folder(parent, os.getpid()).path)
+            folder = _folder(parent, os.getpid()).path
         except OSError as error:
             raise StorageError(f"the scratch folder {parent} cannot be used ({error.strerror}); set options.scratch to another") from error
+        check_folder(Path(folder))
+        return cls(folder, size=int(size))
 
     def write(self, ending: str, fill: Callable[[BinaryIO], Any]) -> str:
         """Make a file in the folder; ``fill`` writes it.

@@ -25,6 +25,7 @@ from voxelrock.geometry import Tiling, VoxelBox
 from voxelrock.graph.arrays import from_source, lift, tiling_of, to_array
 from voxelrock.graph.expressions import Read, leaves, replaced
 from voxelrock.graph.identity import fingerprint
+from voxelrock.graph.overseers import check_folder
 from voxelrock.graph.sinks import Sink
 from voxelrock.graph.sources import is_paged
 from voxelrock.typing import HostArray, Triple
@@ -172,6 +173,7 @@ def staged(array: da.Array, units: Tiling, folder: Path, label: str) -> tuple[da
         source = leaf.source
         scratch = Scratch(str(place / f"{leaf.identity[:16]}{whose}.raw"), source.shape, source.dtype, source.identity)
         scratch.begin()
+        check_folder(place)
         Sink(_Filling(scratch), scratch.slabs, scratch.marks()).store(from_source(source, scratch.slabs), f"{label}: decoding pages")
         made[leaf.identity] = scratch
     if not made:

@@ -69,7 +69,7 @@ class Sink:
         """Compute and write every missing unit, on the scheduler in force."""
         graph, keys = self.graph(array)
         if keys:
-            with progress.bar(len(keys), label):
+            with progress.bar(len(keys), label, names=frozenset(key[0] for key in keys)):
                 schedule(optimize(graph, keys), keys, waiting=_WAITING)
 
 

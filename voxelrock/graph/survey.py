@@ -156,4 +156,4 @@ class SurveyedLayer(BlockLayer):
     def __init__(self, search: _Search, meaning: str, tiling: Tiling) -> None:
         name = f"{search.kernel.__name__}-{fingerprint(meaning, tiling.chunks)[:32]}"
         super().__init__(name, (), tiling, search, search.values)
-        self.meaning = meaning
+        self.search, self.meaning = search, meaning

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from voxelrock.errors import ParameterError, StorageError
+from voxelrock.graph.overseers import check_folder
 from voxelrock.graph.scratch import staged
 from voxelrock.graph.sinks import Sink
 from voxelrock.image import VoxelImage
@@ -82,6 +83,7 @@ def _export(image: VoxelImage, path: Path, options: WriteOptions) -> VoxelImage:
         path.absolute().parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StorageError(f"cannot make the folder {path.parent}: {error.strerror}") from error
+    check_folder(path.absolute().parent)
     with write(path.absolute(), header, options) as export:
         data, scratch = staged(image.data, export.tiling, path.absolute().with_name(f".{path.name}.scratch"), path.name)
         Sink(export.target, export.tiling).store(data, f"saving {path.name}")

@@ -21,6 +21,7 @@ from zarr.storage import LocalStore, MemoryStore
 from voxelrock import __version__
 from voxelrock.errors import ExistsError, ParameterError, UnfinishedError
 from voxelrock.geometry import VoxelBox
+from voxelrock.graph.overseers import check_folder
 from voxelrock.graph.scratch import staged
 from voxelrock.graph.sinks import Sink
 from voxelrock.image import VoxelImage
@@ -186,6 +187,7 @@ def _store(image: VoxelImage, record: Record, plan: layout.Layout, request: Requ
     units = plan.tiling(image.shape)
     with explained(record.partial):
         done = _prepare(record, identity, image, plan, request)
+    check_folder(record.partial)
     array = zarr.open_array(store=LocalStore(record.partial), mode="r")
     target = ZarrTarget(record, request.kind == "rockverse", Files.of(array, str(record.partial)))
     try:

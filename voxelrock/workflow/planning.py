@@ -10,7 +10,7 @@ from typing import Any
 from voxelrock import filters, options, segmentation
 from voxelrock.errors import StorageError
 from voxelrock.geometry import Cylinder, Tiling
-from voxelrock.graph.budget import predict
+from voxelrock.graph.demand import demand
 from voxelrock.graph.execution import threads
 from voxelrock.graph.scratch import scratch_bytes
 from voxelrock.image import VoxelImage
@@ -77,7 +77,7 @@ def plan(image: VoxelImage, /, *, recipe: Recipe | None = None) -> Plan:
     labels, passes = _lazily(image, steps)
     unit = units(labels)
     arrays = [*passes, labels.rechunk(unit.typical()).data]
-    held = max(predict(array).bytes_per_task for array in arrays)
+    held = demand(*arrays).bytes_per_task
     return Plan(tuple(_words(steps, image)), _BASE + threads(waiting=_WAITING) * held, labels.nbytes + _PAGES, scratch_bytes(labels.data, unit))
 
 
