@@ -82,8 +82,8 @@ def _right_axis(axes: Any, label: str) -> None:
 def _shade(axes: Any, low: float, resolution: float) -> None:
     """The sizes that are not resolved."""
     axes.axvspan(low, resolution, color=MUTED, alpha=0.18, linewidth=0)
-    place: dict[str, Any] = {"xycoords": ("data", "axes fraction"), "xytext": (4, 0), "textcoords": "offset points"}
-    axes.annotate("unresolved", (low, 0.03), color=MUTED, fontsize=7.5, va="bottom", rotation=90, **place)
+    place: dict[str, Any] = {"xycoords": ("data", "axes fraction"), "va": "bottom", "rotation": 90, "zorder": 5}
+    axes.annotate("unresolved", (low, 0.03), color=MUTED, fontsize=7.5, **place, **_beside())
 
 
 def plot_capillary_curve(curve: xr.Dataset, /, *, title: str = "") -> Figure:
