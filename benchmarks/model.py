@@ -8,7 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-FAMILIES = ("ingest", "read", "histogram", "otsu", "gaussian", "median", "label", "distance", "watershed", "graph", "memory", "analyze", "codecs")
+FAMILIES = (
+    *("ingest", "read", "histogram", "otsu", "gaussian", "median", "label", "table", "distance", "watershed", "thickness", "porosimetry"),
+    *("graph", "memory", "analyze", "codecs"),
+)
 TINY = 128
 """Edge of the image that warms every contender up and that their answers are compared on: one shard of two inner chunks per axis."""
 SMALLEST = 64
