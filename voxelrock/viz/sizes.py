@@ -9,6 +9,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+from voxelrock.errors import DataError, ParameterTypeError
 from voxelrock.viz.style import ACCENT, INK, MUTED, PORE, figure, shown_unit, tidy
 
 
@@ -22,6 +23,11 @@ def plot_size_distribution(distribution: xr.Dataset, /, *, title: str = "") -> F
     title
         Above the figure.
 
+    Raises
+    ------
+    ParameterTypeError
+        It is something else.
+
     Examples
     --------
     >>> import voxelrock as vr
@@ -29,6 +35,8 @@ def plot_size_distribution(distribution: xr.Dataset, /, *, title: str = "") -> F
     >>> len(plot_size_distribution(vr.pores.pore_size_distribution(slit)).axes)
     2
     """
+    if not isinstance(distribution, xr.Dataset) or "density" not in distribution:
+        raise ParameterTypeError("expected a pore size distribution, as vr.pores.pore_size_distribution makes")
     page = figure(6.4, 3.4)
     axes = page.subplots()
     left, right = distribution["left"].values, distribution["right"].values
@@ -96,6 +104,11 @@ def plot_capillary_curve(curve: xr.Dataset, /, *, title: str = "") -> Figure:
     title
         Above the figure.
 
+    Raises
+    ------
+    ParameterTypeError, DataError
+        It is something else; no radius in it is finite, since nothing was invaded or there is no solid.
+
     Examples
     --------
     >>> import voxelrock as vr
@@ -103,19 +116,22 @@ def plot_capillary_curve(curve: xr.Dataset, /, *, title: str = "") -> Figure:
     >>> len(plot_capillary_curve(vr.pores.capillary_curve(vr.pores.porosimetry(slit))).axes)
     2
     """
+    if not isinstance(curve, xr.Dataset) or "resolution_pressure" not in curve:
+        raise ParameterTypeError("expected a capillary curve, as vr.pores.capillary_curve makes")
+    known = np.isfinite(curve["radius"].values)
+    if not known.any():
+        raise DataError("there is no pressure to draw: nothing was invaded, or the image holds no solid")
     page = figure(7.2, 3.5)
     first, second = page.subplots(1, 2)
     unit = shown_unit(curve["radius"].attrs.get("units", "um"))
     name, pascals = ("MPa", 1e6) if float(curve["resolution_pressure"]) >= 1e6 else ("kPa", 1e3)
     radii, pressure, saturation = curve["radius"].values, curve["pressure"].values / pascals, curve["saturation"].values
-    known = np.isfinite(radii) & (pressure > 0)
-    scale = float(np.median(pressure[known] * radii[known])) if known.any() else 1.0
+    scale = float(np.median(pressure[known] * radii[known]))
     first.step(np.append(0.0, saturation[known]), np.append(pressure[known], pressure[known][-1:]), where="post", color=ACCENT, linewidth=1.4)
     tidy(first, xlabel="saturation of the invading fluid", ylabel=f"capillary pressure ({name})", title=title)
     first.set_xlim(0, 1)
-    if known.any():
-        _logarithmic(first, first.yaxis)
-        first.set_ylim(0.8 * float(pressure[known][0]), 1.25 * float(curve["resolution_pressure"]) / pascals)
+    _logarithmic(first, first.yaxis)
+    first.set_ylim(0.8 * float(pressure[known][0]), 1.25 * float(curve["resolution_pressure"]) / pascals)
     other = first.secondary_yaxis("right", functions=(lambda p: scale / np.maximum(p, 1e-300), lambda r: scale / np.maximum(r, 1e-300)))
     other.set_ylabel(f"throat radius ({unit})", color=INK, fontsize=9)
     other.tick_params(colors=MUTED, labelsize=8, length=3)

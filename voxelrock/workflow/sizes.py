@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import xarray as xr
 
 from voxelrock.geometry.units import VOXEL
@@ -78,9 +79,9 @@ def distribution_of(results: xr.Dataset) -> xr.Dataset | None:
 
 
 def curve_of(results: xr.Dataset) -> xr.Dataset | None:
-    """The capillary curve among results, if it is there and pores are reached at all."""
+    """The capillary curve among results, if it is there and pores are reached through a throat at all."""
     found = _back(results, _MERCURY, "capillary_pressure")
-    return found if found is not None and found.sizes.get("radius", 0) else None
+    return found if found is not None and np.isfinite(found["radius"].values).any() else None
 
 
 def _back(results: xr.Dataset, names: dict[str, str], needed: str) -> xr.Dataset | None:
