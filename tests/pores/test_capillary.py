@@ -127,3 +127,11 @@ def test_figures_refuse_each_other():
         vr.viz.plot_size_distribution(found)
     with pytest.raises(ParameterTypeError, match="capillary_curve"):
         vr.viz.plot_capillary_curve(vr.pores.pore_size_distribution(slits()))
+
+
+def test_the_longest_side_of_a_voxel_says_what_is_resolved():
+    found = capillary_curve(porosimetry(slits(vr.ZYX("8 um", "2 um", "2 um"))))
+    assert found.attrs["resolution"] == 12
+    np.testing.assert_array_equal(found["resolved"], found["radius"] >= 12)
+    shade = vr.viz.plot_capillary_curve(found).axes[1].patches[-1]
+    assert shade.get_x() + shade.get_width() == pytest.approx(12)

@@ -94,7 +94,8 @@ def capillary_curve(
     saturation = np.cumsum(volume) / total
     shortest = min(radii.grid.spacing)
     pressure = factor / (entered * metres)
-    coords = _axes(entered, unit, max(radii.grid.spacing))
+    resolution = RESOLVED_VX / 2 * max(radii.grid.spacing)
+    coords = _axes(entered, unit, resolution)
     found = {
         "pressure": curve(pressure, ("radius",), coords, "pressure", units="Pa", definition="capillary pressure 2 σ |cos θ| / r"),
         "pressure_psi": curve(pressure / _PSI, ("radius",), coords, "pressure_psi", units="psi", definition="capillary pressure 2 σ |cos θ| / r"),
@@ -103,8 +104,8 @@ def capillary_curve(
     }
     distribution = _distribution(entered, volume / total, shortest, (unit, per_decade))
     facts = _facts(entered, saturation, distribution, unit) | _pressures(entered, factor, metres, shortest)
-    attributes = {"interfacial_tension": float(interfacial_tension), "contact_angle": float(contact_angle), "voxelrock": __version__}
-    return xr.Dataset(found | {"distribution": distribution} | facts, attrs=attributes)
+    attributes = {"interfacial_tension": float(interfacial_tension), "contact_angle": float(contact_angle), "resolution": resolution}
+    return xr.Dataset(found | {"distribution": distribution} | facts, attrs=attributes | {"voxelrock": __version__})
 
 
 def _washburn(tension: Any, angle: Any) -> float:
@@ -120,8 +121,8 @@ def _washburn(tension: Any, angle: Any) -> float:
     return 2 * sigma * cosine
 
 
-def _axes(radii: HostArray, unit: str, step: float) -> dict[str, Any]:
-    resolved = radii >= RESOLVED_VX / 2 * step * (1 - 1e-9)
+def _axes(radii: HostArray, unit: str, resolution: float) -> dict[str, Any]:
+    resolved = radii >= resolution * (1 - 1e-9)
     return {"radius": (radii, {"units": unit, "long_name": "throat radius"}), "resolved": ("radius", resolved)}
 
 

@@ -144,7 +144,7 @@ def plot_capillary_curve(curve: xr.Dataset, /, *, title: str = "") -> Figure:
 def _marks(axes: Any, curve: xr.Dataset, scales: tuple[float, float], units: tuple[str, str]) -> None:
     """Entry pressure, r35, and the limit of the resolution."""
     scale, pascals = scales
-    limit = float(curve["resolution_pressure"]) / pascals / 1.5
+    limit = scale / _resolution(curve)
     axes.axhspan(limit, 10 * limit, color=MUTED, alpha=0.18, linewidth=0)
     axes.annotate("unresolved", (0.02, limit), xycoords=("axes fraction", "data"), color=MUTED, fontsize=7.5, va="bottom")
     r35, entry = float(curve["r35"]), float(curve["entry_pressure"]) / pascals
@@ -165,4 +165,9 @@ def _throats(axes: Any, curve: xr.Dataset, unit: str) -> None:
     _logarithmic(axes, axes.xaxis)
     axes.set_xlim(left[0], right[-1])
     axes.set_ylim(0, 1.15 * max(float(distribution.max()), 1e-9))
-    _shade(axes, float(left[0]), 1.5 * float(left[0]))
+    _shade(axes, float(left[0]), _resolution(curve))
+
+
+def _resolution(curve: xr.Dataset) -> float:
+    """The least radius that is resolved; of voxels with equal sides, if the curve does not say."""
+    return float(curve.attrs.get("resolution", 1.5 * float(curve["distribution"]["left"][0])))
