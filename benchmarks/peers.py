@@ -18,7 +18,8 @@ ROCKVERSE = Path(os.environ.get("VOXELROCK_BENCH", ROOT / ".bench")) / "rockvers
 _PACKAGES = ("rockverse>=1.2,<1.3", "openmpi")
 _LIBRARIES = (
     *("voxelrock", "numpy", "scipy", "numba", "dask", "zarr", "numcodecs"),
-    *("scikit-image", "dask-image", "SimpleITK", "diplib", "edt", "opencv-python-headless", "connected-components-3d", "porespy", "quantimpy"),
+    *("scikit-image", "dask-image", "SimpleITK", "diplib", "edt", "opencv-python-headless", "connected-components-3d", "porespy", "localthickness"),
+    "quantimpy",
 )
 
 
@@ -39,6 +40,13 @@ def diplib(threads: int) -> Any:
     dip = load("diplib")
     dip.SetNumberOfThreads(threads)
     return dip
+
+
+def porespy(threads: int) -> Any:
+    """PoreSpy, held to a number of threads."""
+    module = load("porespy")
+    module.settings.ncores = threads
+    return module
 
 
 def versions() -> dict[str, str]:

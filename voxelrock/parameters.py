@@ -19,7 +19,7 @@ def plain(value: Any, name: str) -> bool | int | float:
         It is none.
     """
     if getattr(value, "ndim", None) == 0 and hasattr(value, "item"):
-        value = value.item()
+        value = (value.compute() if hasattr(value, "compute") else value).item()
     if not isinstance(value, bool | int | float):
         raise ParameterTypeError(f"{name} is a number; got {_shown(value)}")
     return value

@@ -67,9 +67,12 @@ def test_leverett():
     np.testing.assert_allclose(j, 2 / (found["radius"] * 1e-6) * math.sqrt(9.869233e-14 / 0.25))
     np.testing.assert_allclose(j, leverett_j(found, permeability=9.869233e-14, porosity=0.25))
     np.testing.assert_allclose(j["wetting_saturation"], found["wetting_saturation"])
-    for wrong in ({"permeability": -1, "porosity": 0.2}, {"permeability": 1, "porosity": 20}, {"permeability": "3 miles", "porosity": 0.2}):
+    np.testing.assert_allclose(leverett_j(found, permeability="100 md", porosity=vr.statistics.porosity(slits()) * 0 + 0.25), j)  # still lazy
+    for wrong in ({"permeability": -1, "porosity": 0.2}, {"permeability": 1e-13, "porosity": 20}, {"permeability": "3 miles", "porosity": 0.2}):
         with pytest.raises(ParameterError):
             leverett_j(found, **wrong)
+    with pytest.raises(ParameterError, match="'100 mD'"):
+        leverett_j(found, permeability=100, porosity=0.2)
     with pytest.raises(ParameterTypeError, match="capillary curve"):
         leverett_j(found["pressure"], permeability=1e-13, porosity=0.2)
 
@@ -82,6 +85,8 @@ def test_no_pore_is_reached():
     assert float(found["irreducible"]) == 1
     assert math.isnan(float(found["r35"]))
     assert math.isnan(float(found["entry_pressure"]))
+    with pytest.raises(vr.errors.DataError, match="nothing was invaded"):
+        vr.viz.plot_capillary_curve(found)
 
 
 @pytest.mark.parametrize(
@@ -91,7 +96,8 @@ def test_no_pore_is_reached():
         ({"contact_angle": 88}, "cos"),
         ({"contact_angle": -3}, "degrees"),
         ({"contact_angle": math.nan}, "degrees"),
-        ({"interfacial_tension": 0}, "positive"),
+        ({"interfacial_tension": 0}, "N/m"),
+        ({"interfacial_tension": 485}, "N/m"),
         ({"classes_per_decade": 0}, "at least 1"),
     ],
 )
@@ -103,3 +109,29 @@ def test_refusals(keywords, text):
 def test_no_pressure_without_a_scale():
     with pytest.raises(UnitError, match="spacing"):
         capillary_curve(porosimetry(vr.from_array(slits().compute())))
+
+
+def test_diameters_are_no_radii():
+    with pytest.raises(ParameterTypeError, match=r"porosimetry makes.*local_thickness"):
+        capillary_curve(vr.pores.local_thickness(slits()))
+    for call in (vr.pores.pore_size_distribution, vr.pores.granulometry):
+        with pytest.raises(ParameterTypeError, match="got invasion_radius"):
+            call(porosimetry(slits()))
+        with pytest.raises(ParameterTypeError, match="got distance"):
+            call(vr.morphology.distance(slits()))
+
+
+def test_figures_refuse_each_other():
+    found = capillary_curve(porosimetry(slits(), inlet="z low"))
+    with pytest.raises(ParameterTypeError, match="pore_size_distribution"):
+        vr.viz.plot_size_distribution(found)
+    with pytest.raises(ParameterTypeError, match="capillary_curve"):
+        vr.viz.plot_capillary_curve(vr.pores.pore_size_distribution(slits()))
+
+
+def test_the_longest_side_of_a_voxel_says_what_is_resolved():
+    found = capillary_curve(porosimetry(slits(vr.ZYX("8 um", "2 um", "2 um"))))
+    assert found.attrs["resolution"] == 12
+    np.testing.assert_array_equal(found["resolved"], found["radius"] >= 12)
+    shade = vr.viz.plot_capillary_curve(found).axes[1].patches[-1]
+    assert shade.get_x() + shade.get_width() == pytest.approx(12)

@@ -214,6 +214,7 @@ def test_a_phase_wide_as_a_cavern_beside_fine_pores():
         (lambda im: porosimetry(im, inlet="z low", outlet="z low"), ParameterError, "not both"),
         (lambda im: porosimetry(im, connectivity=8), ParameterError, "18"),
         (lambda im: critical_radius(im, axis="w"), ParameterError, "axis"),
+        (lambda im: critical_radius(im.compute()), ParameterTypeError, "from_array"),
         (lambda im: pore_size_distribution(im.astype("u1")), ParameterTypeError, "local_thickness"),
         (lambda im: pore_size_distribution(im, bins=[3, 2]), ParameterError, "ascend"),
         (lambda im: pore_size_distribution(im, bins=0), ParameterError, "bins"),

@@ -23,7 +23,11 @@ from voxelrock.typing import HostArray
 _PSI = 6894.757293168361
 _LEAST_COSINE = 0.05
 _WINLAND = 0.35
-_AREAS = {"m2": 1.0, "m²": 1.0, "um2": 1e-12, "µm²": 1e-12, "D": 9.869233e-13, "mD": 9.869233e-16}
+_AREAS = {"m2": 1.0, "m²": 1.0, "um2": 1e-12, "µm²": 1e-12, "D": 9.869233e-13, "mD": 9.869233e-16, "md": 9.869233e-16}
+_MOST_TENSION = 10.0
+"""N/m: no fluid has more; whoever gives more means mN/m."""
+_MOST_PERMEABILITY = 1e-6
+"""m²: a million darcies; whoever gives more means millidarcies."""
 
 
 def capillary_curve(
@@ -47,22 +51,21 @@ def capillary_curve(
     Returns
     -------
     xarray.Dataset
-        Over ``radius`` (each one that occurs, falling, in the grid's unit; ``resolved`` where it is at least 1.5 voxels): ``pressure`` in Pa and
-        ``pressure_psi``, ``saturation`` of the invading fluid, all pores that are resolved being the whole, and ``wetting_saturation``, the
-        rest. Over ``throat_radius``, the middle of a class (edges in ``left`` and ``right``): ``distribution``, dV/dlog₁₀ r as a fraction of the
-        pore volume per decade. Numbers: ``entry_radius`` and ``entry_pressure``, where the invasion begins; ``modal_radius``, of the class with
-        most volume; ``r35``, the radius at which 35 % are invaded (NaN if never); ``irreducible``, the wetting saturation that is left at the
-        end: isolated, trapped, or behind throats of less than a voxel; ``resolution_pressure``, that of a radius of one voxel, at which the
-        curve ends.
+        Over ``radius`` (each one that occurs, falling, in the grid's unit; ``resolved`` where it is at least 1.5 of a voxel's longest side): ``pressure``
+        in Pa and ``pressure_psi``, ``saturation`` of the invading fluid, all pores that are resolved being the whole, and ``wetting_saturation``, the
+        rest. Over ``throat_radius``, the middle of a class (edges in ``left`` and ``right``): ``distribution``, dV/dlog₁₀ r as a fraction of the pore
+        volume per decade. Numbers: ``entry_radius`` and ``entry_pressure``, where the invasion begins; ``modal_radius``, of the class with most volume;
+        ``r35``, the radius at which 35 % are invaded (NaN if never); ``irreducible``, the wetting saturation that is left at the end: isolated, trapped,
+        or behind throats of less than a voxel; ``resolution_pressure``, that of a radius of one voxel (its shortest side), at which the curve ends.
 
     Raises
     ------
     UnitError
         The size of a voxel is unknown.
     ParameterError
-        A tension that is not positive; an angle of which |cos θ| is under 0.05.
+        A tension that is not positive or above 10 N/m; an angle of which |cos θ| is under 0.05.
     ParameterTypeError, DataError
-        No image of radii; no pore.
+        No image of radii, such as a local thickness; no pore.
 
     Notes
     -----
@@ -85,13 +88,14 @@ def capillary_curve(
     per_decade = whole(classes_per_decade, "classes_per_decade")
     if per_decade < 1:
         raise ParameterError(f"classes_per_decade is at least 1; got {classes_per_decade}")
-    values, counts = counted_sizes(radii, where)
+    values, counts = counted_sizes(radii, where, sizes_of="porosimetry")
     total = int(counts.sum())
     entered, volume = values[values > 0][::-1], counts[values > 0][::-1]
     saturation = np.cumsum(volume) / total
     shortest = min(radii.grid.spacing)
     pressure = factor / (entered * metres)
-    coords = _axes(entered, unit, max(radii.grid.spacing))
+    resolution = RESOLVED_VX / 2 * max(radii.grid.spacing)
+    coords = _axes(entered, unit, resolution)
     found = {
         "pressure": curve(pressure, ("radius",), coords, "pressure", units="Pa", definition="capillary pressure 2 σ |cos θ| / r"),
         "pressure_psi": curve(pressure / _PSI, ("radius",), coords, "pressure_psi", units="psi", definition="capillary pressure 2 σ |cos θ| / r"),
@@ -100,15 +104,15 @@ def capillary_curve(
     }
     distribution = _distribution(entered, volume / total, shortest, (unit, per_decade))
     facts = _facts(entered, saturation, distribution, unit) | _pressures(entered, factor, metres, shortest)
-    attributes = {"interfacial_tension": float(interfacial_tension), "contact_angle": float(contact_angle), "voxelrock": __version__}
-    return xr.Dataset(found | {"distribution": distribution} | facts, attrs=attributes)
+    attributes = {"interfacial_tension": float(interfacial_tension), "contact_angle": float(contact_angle), "resolution": resolution}
+    return xr.Dataset(found | {"distribution": distribution} | facts, attrs=attributes | {"voxelrock": __version__})
 
 
 def _washburn(tension: Any, angle: Any) -> float:
     """2 σ |cos θ|."""
     sigma, degrees = real(tension, "interfacial_tension"), real(angle, "contact_angle")
-    if not (0 < sigma < math.inf):
-        raise ParameterError(f"interfacial_tension is positive, in N/m (mercury 0.485); got {tension}")
+    if not (0 < sigma <= _MOST_TENSION):
+        raise ParameterError(f"interfacial_tension is in N/m (mercury 0.485, water 0.072), above 0 and up to {_MOST_TENSION:g}; got {tension}")
     if not math.isfinite(degrees) or not 0 <= degrees <= 180:
         raise ParameterError(f"contact_angle is in degrees, from 0 to 180; got {angle}")
     cosine = abs(math.cos(math.radians(degrees)))
@@ -117,8 +121,8 @@ def _washburn(tension: Any, angle: Any) -> float:
     return 2 * sigma * cosine
 
 
-def _axes(radii: HostArray, unit: str, step: float) -> dict[str, Any]:
-    resolved = radii >= RESOLVED_VX / 2 * step * (1 - 1e-9)
+def _axes(radii: HostArray, unit: str, resolution: float) -> dict[str, Any]:
+    resolved = radii >= resolution * (1 - 1e-9)
     return {"radius": (radii, {"units": unit, "long_name": "throat radius"}), "resolved": ("radius", resolved)}
 
 
@@ -164,7 +168,7 @@ def _pressures(radii: HostArray, factor: float, metres: float, shortest: float) 
     }
 
 
-def leverett_j(curve_: xr.Dataset, /, *, permeability: float | str, porosity: float) -> xr.DataArray:
+def leverett_j(curve_: xr.Dataset, /, *, permeability: float | str, porosity: float | xr.DataArray) -> xr.DataArray:
     """Leverett's dimensionless capillary pressure, Pc / (σ |cos θ|) · √(k / φ).
 
     Parameters
@@ -174,7 +178,7 @@ def leverett_j(curve_: xr.Dataset, /, *, permeability: float | str, porosity: fl
     permeability
         In m², or text with a unit: ``"100 mD"``, ``"0.5 D"``, ``"1.2 um2"``. It is measured or computed elsewhere, never guessed.
     porosity
-        A fraction, above 0 and up to 1.
+        A fraction, above 0 and up to 1; or a result of :func:`voxelrock.statistics.porosity`, lazy or not.
 
     Returns
     -------
@@ -216,7 +220,7 @@ def _area(permeability: Any) -> float:
     Raises
     ------
     UnitError, ParameterError
-        Text without a known unit; a value that is not positive.
+        Text without a known unit; a value that is not positive, or more than any rock has.
     """
     if isinstance(permeability, str):
         match = re.fullmatch(r"\s*([-+]?[\d.]+(?:[eE][-+]?\d+)?)\s*(\S+)\s*", permeability)
@@ -225,6 +229,6 @@ def _area(permeability: Any) -> float:
         value = float(match[1]) * _AREAS[match[2]]
     else:
         value = real(permeability, "permeability")
-    if not 0 < value < math.inf:
-        raise ParameterError(f"permeability is positive; got {permeability}")
+    if not 0 < value <= _MOST_PERMEABILITY:
+        raise ParameterError(f"permeability is above 0 and up to {_MOST_PERMEABILITY:g} m² (a bare number is in m²; write '100 mD'); got {permeability}")
     return value

@@ -25,6 +25,9 @@ RESOLVED_VX = 3
 """Sizes under this many voxels across are called unresolved."""
 
 _BINS = 30
+_NAMES = {"local_thickness": "local_thickness", "porosimetry": "invasion_radius"}
+_LENGTHS = {*_NAMES.values(), "distance"}
+"""Fields of lengths that are easily taken for one another."""
 
 Counts = tuple[HostArray, HostArray]
 
@@ -53,18 +56,20 @@ class _Counts:
 _SIZES = Reduction(sizes, merged, _as_table)
 
 
-def counted_sizes(image: VoxelImage, where: Where) -> Counts:
+def counted_sizes(image: VoxelImage, where: Where, *, sizes_of: str = "local_thickness") -> Counts:
     """The distinct sizes of an image, ascending, and the voxels of each; computed now.
 
     Raises
     ------
     ParameterTypeError
-        An image that holds no sizes.
+        An image that holds no sizes, or those of another operation: radii are no diameters.
     DataError
         No voxel is counted.
     """
-    if an_image(image).dtype.kind != "f":
-        raise ParameterTypeError(f"expected an image of sizes, as vr.pores.local_thickness and vr.pores.porosimetry make; got {image.dtype}")
+    name = an_image(image).field.name
+    if image.dtype.kind != "f" or name in _LENGTHS - {_NAMES[sizes_of]}:
+        expected = "or a boolean image, True in the pores" if sizes_of == "local_thickness" else "not the pores themselves, nor diameters"
+        raise ParameterTypeError(f"expected what vr.pores.{sizes_of} makes, {expected}; got {name if name in _LENGTHS else image.dtype}")
     lazy = _SIZES(image.data, *counted(image, where), shape=(), dtype=object)
     found: Any = np.asarray(compute(lazy, label="sizes")).item()
     if not found.values.size:
@@ -123,7 +128,7 @@ def pore_size_distribution(image: VoxelImage, /, *, bins: Any = _BINS, scale: st
     Raises
     ------
     ParameterTypeError, ParameterError
-        An image that holds neither sizes nor a phase; bins or scale that are none.
+        An image that holds neither diameters nor a phase, such as :func:`porosimetry`'s radii; bins or scale that are none.
     DataError
         The phase is empty.
 

@@ -16,6 +16,7 @@ from voxelrock.graph.reductions import Reduction
 from voxelrock.image import Field, VoxelImage
 from voxelrock.image.operations import operation
 from voxelrock.image.results import number
+from voxelrock.image.selection import an_image
 from voxelrock.kernels.components import check_connectivity
 from voxelrock.kernels.covering import largest, lengths
 from voxelrock.kernels.distances import far
@@ -151,7 +152,7 @@ def critical_radius(mask: VoxelImage, /, *, axis: str = "z", connectivity: int =
     """
     if axis not in AXES:
         raise ParameterError(f"axis is 'z', 'y' or 'x'; got {axis!r}")
-    keep = existing(mask, border, where)
+    keep = existing(an_image(mask), border, where)
     metric = Metric.of(mask.grid.spacing)
     found = squares(mask, keep, metric, border)
     best = access(mask, keep, found, sides=sides_of(f"{axis} low", "axis"), connectivity=check_connectivity(connectivity))

@@ -9,6 +9,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+from voxelrock.errors import DataError, ParameterTypeError
 from voxelrock.viz.style import ACCENT, INK, MUTED, PORE, figure, shown_unit, tidy
 
 
@@ -22,6 +23,11 @@ def plot_size_distribution(distribution: xr.Dataset, /, *, title: str = "") -> F
     title
         Above the figure.
 
+    Raises
+    ------
+    ParameterTypeError
+        It is something else.
+
     Examples
     --------
     >>> import voxelrock as vr
@@ -29,6 +35,8 @@ def plot_size_distribution(distribution: xr.Dataset, /, *, title: str = "") -> F
     >>> len(plot_size_distribution(vr.pores.pore_size_distribution(slit)).axes)
     2
     """
+    if not isinstance(distribution, xr.Dataset) or "density" not in distribution:
+        raise ParameterTypeError("expected a pore size distribution, as vr.pores.pore_size_distribution makes")
     page = figure(6.4, 3.4)
     axes = page.subplots()
     left, right = distribution["left"].values, distribution["right"].values
@@ -82,8 +90,8 @@ def _right_axis(axes: Any, label: str) -> None:
 def _shade(axes: Any, low: float, resolution: float) -> None:
     """The sizes that are not resolved."""
     axes.axvspan(low, resolution, color=MUTED, alpha=0.18, linewidth=0)
-    place: dict[str, Any] = {"xycoords": ("data", "axes fraction"), "xytext": (4, 0), "textcoords": "offset points"}
-    axes.annotate("unresolved", (low, 0.03), color=MUTED, fontsize=7.5, va="bottom", rotation=90, **place)
+    place: dict[str, Any] = {"xycoords": ("data", "axes fraction"), "va": "bottom", "rotation": 90, "zorder": 5}
+    axes.annotate("unresolved", (low, 0.03), color=MUTED, fontsize=7.5, **place, **_beside())
 
 
 def plot_capillary_curve(curve: xr.Dataset, /, *, title: str = "") -> Figure:
@@ -96,6 +104,11 @@ def plot_capillary_curve(curve: xr.Dataset, /, *, title: str = "") -> Figure:
     title
         Above the figure.
 
+    Raises
+    ------
+    ParameterTypeError, DataError
+        It is something else; no radius in it is finite, since nothing was invaded or there is no solid.
+
     Examples
     --------
     >>> import voxelrock as vr
@@ -103,19 +116,22 @@ def plot_capillary_curve(curve: xr.Dataset, /, *, title: str = "") -> Figure:
     >>> len(plot_capillary_curve(vr.pores.capillary_curve(vr.pores.porosimetry(slit))).axes)
     2
     """
+    if not isinstance(curve, xr.Dataset) or "resolution_pressure" not in curve:
+        raise ParameterTypeError("expected a capillary curve, as vr.pores.capillary_curve makes")
+    known = np.isfinite(curve["radius"].values)
+    if not known.any():
+        raise DataError("there is no pressure to draw: nothing was invaded, or the image holds no solid")
     page = figure(7.2, 3.5)
     first, second = page.subplots(1, 2)
     unit = shown_unit(curve["radius"].attrs.get("units", "um"))
     name, pascals = ("MPa", 1e6) if float(curve["resolution_pressure"]) >= 1e6 else ("kPa", 1e3)
     radii, pressure, saturation = curve["radius"].values, curve["pressure"].values / pascals, curve["saturation"].values
-    known = np.isfinite(radii) & (pressure > 0)
-    scale = float(np.median(pressure[known] * radii[known])) if known.any() else 1.0
+    scale = float(np.median(pressure[known] * radii[known]))
     first.step(np.append(0.0, saturation[known]), np.append(pressure[known], pressure[known][-1:]), where="post", color=ACCENT, linewidth=1.4)
     tidy(first, xlabel="saturation of the invading fluid", ylabel=f"capillary pressure ({name})", title=title)
     first.set_xlim(0, 1)
-    if known.any():
-        _logarithmic(first, first.yaxis)
-        first.set_ylim(0.8 * float(pressure[known][0]), 1.25 * float(curve["resolution_pressure"]) / pascals)
+    _logarithmic(first, first.yaxis)
+    first.set_ylim(0.8 * float(pressure[known][0]), 1.25 * float(curve["resolution_pressure"]) / pascals)
     other = first.secondary_yaxis("right", functions=(lambda p: scale / np.maximum(p, 1e-300), lambda r: scale / np.maximum(r, 1e-300)))
     other.set_ylabel(f"throat radius ({unit})", color=INK, fontsize=9)
     other.tick_params(colors=MUTED, labelsize=8, length=3)
@@ -128,7 +144,7 @@ def plot_capillary_curve(curve: xr.Dataset, /, *, title: str = "") -> Figure:
 def _marks(axes: Any, curve: xr.Dataset, scales: tuple[float, float], units: tuple[str, str]) -> None:
     """Entry pressure, r35, and the limit of the resolution."""
     scale, pascals = scales
-    limit = float(curve["resolution_pressure"]) / pascals / 1.5
+    limit = scale / _resolution(curve)
     axes.axhspan(limit, 10 * limit, color=MUTED, alpha=0.18, linewidth=0)
     axes.annotate("unresolved", (0.02, limit), xycoords=("axes fraction", "data"), color=MUTED, fontsize=7.5, va="bottom")
     r35, entry = float(curve["r35"]), float(curve["entry_pressure"]) / pascals
@@ -149,4 +165,9 @@ def _throats(axes: Any, curve: xr.Dataset, unit: str) -> None:
     _logarithmic(axes, axes.xaxis)
     axes.set_xlim(left[0], right[-1])
     axes.set_ylim(0, 1.15 * max(float(distribution.max()), 1e-9))
-    _shade(axes, float(left[0]), 1.5 * float(left[0]))
+    _shade(axes, float(left[0]), _resolution(curve))
+
+
+def _resolution(curve: xr.Dataset) -> float:
+    """The least radius that is resolved; of voxels with equal sides, if the curve does not say."""
+    return float(curve.attrs.get("resolution", 1.5 * float(curve["distribution"]["left"][0])))

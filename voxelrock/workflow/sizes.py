@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import xarray as xr
 
 from voxelrock.geometry.units import VOXEL
@@ -73,14 +74,20 @@ def distribution_of(results: xr.Dataset) -> xr.Dataset | None:
     found = _back(results, _SIZES, "pore_size_density")
     if found is None:
         return None
-    step = max(results.attrs.get("input", {}).get("spacing_zyx") or [1.0])
-    return found.assign_attrs(scale="log", resolution=RESOLVED_VX * step)
+    return found.assign_attrs(scale="log", resolution=RESOLVED_VX * _step(results))
+
+
+def _step(results: xr.Dataset) -> float:
+    """The longest side of a voxel."""
+    return max(results.attrs.get("input", {}).get("spacing_zyx") or [1.0])
 
 
 def curve_of(results: xr.Dataset) -> xr.Dataset | None:
-    """The capillary curve among results, if it is there and pores are reached at all."""
+    """The capillary curve among results, if it is there and pores are reached through a throat at all."""
     found = _back(results, _MERCURY, "capillary_pressure")
-    return found if found is not None and found.sizes.get("radius", 0) else None
+    if found is None or not np.isfinite(found["radius"].values).any():
+        return None
+    return found.assign_attrs(resolution=RESOLVED_VX / 2 * _step(results))
 
 
 def _back(results: xr.Dataset, names: dict[str, str], needed: str) -> xr.Dataset | None:
