@@ -367,10 +367,9 @@ GENERATORS = {
 }
 
 COMPUTING = (
-    *("labels.table", "morphology.persistence"),
+    *("labels.table", "morphology.persistence", "structure.minkowski_table"),
     *("pores.pore_size_distribution", "pores.granulometry", "pores.capillary_curve", "pores.leverett_j"),
 )
-COMPUTING = ("labels.table", "structure.minkowski_table")
 """Operations that compute at once, and say so: their own tests hold them to the same promises."""
 
 
