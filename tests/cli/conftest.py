@@ -1,3 +1,4 @@
+from tests.fixtures import run
 from tests.sketches import sketches
 
-__all__ = ["sketches"]
+__all__ = ["run", "sketches"]

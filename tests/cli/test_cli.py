@@ -4,24 +4,12 @@ import sys
 import numpy as np
 import pytest
 import tifffile
-from click.testing import CliRunner
 
 import voxelrock as vr
-from voxelrock.cli import main
 
 
 def row(name, value):
     return f"{name:<25} {value:.6g}"
-
-
-@pytest.fixture
-def run():
-    def call(*arguments, ok=True):
-        result = CliRunner().invoke(main, [str(a) for a in arguments])
-        assert (result.exit_code == 0) == ok, result.output
-        return result.output
-
-    return call
 
 
 @pytest.fixture

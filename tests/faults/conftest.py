@@ -1,12 +1,14 @@
 import multiprocessing
 import os
 import signal
-import tempfile
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
+
+from tests.fixtures import tmp_path
+
+__all__ = ["tmp_path"]
 import slow_rock
 
 import voxelrock as vr
@@ -90,13 +92,3 @@ def small_blocks():
     """The blocks of the processes that these tests start."""
     with vr.options.set(memory=slow_rock.SMALL):
         yield
-
-
-@pytest.fixture
-def tmp_path(tmp_path):
-    """In memory where the system has a place for that: these tests flush thousands of small files."""
-    if not os.access("/dev/shm", os.W_OK):
-        yield tmp_path
-        return
-    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
-        yield Path(folder)

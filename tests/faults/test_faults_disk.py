@@ -22,7 +22,7 @@ def mounted(tmp_path):
         place.mkdir(exist_ok=True)
         done = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(place)], capture_output=True, text=True)
         if done.returncode:
-            pytest.skip(f"cannot mount a disk here: {done.stderr.strip()}")
+            pytest.skip(f"a full disk is a small one that the test mounts, which only root may ({done.stderr.strip()}): run it as root, or in a container")
         places.append(place)
         return place
 

@@ -8,6 +8,10 @@ import daemons
 import dask
 import pytest
 
+from tests.fixtures import run, tmp_path
+
+__all__ = ["run", "tmp_path"]
+
 
 @pytest.fixture(scope="session")
 def started():
@@ -48,13 +52,3 @@ def until():
             time.sleep(0.1)
 
     return wait
-
-
-@pytest.fixture
-def tmp_path(tmp_path):
-    """In memory where the system has a place for that."""
-    if not os.access("/dev/shm", os.W_OK):
-        yield tmp_path
-        return
-    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
-        yield Path(folder)

@@ -56,7 +56,7 @@ def reason():
     missing = [name for name in NEEDED if not find(name)]
     if missing:
         return f"SLURM is not installed ({', '.join(missing)} missing): apt-get install slurm-wlm munge"
-    return "" if os.geteuid() == 0 else "a SLURM of one's own needs root"
+    return "" if os.geteuid() == 0 else "a SLURM of one's own starts daemons, which only root may: run it as root, or in a container"
 
 
 def find(name):

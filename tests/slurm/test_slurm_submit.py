@@ -10,20 +10,8 @@ import dask
 import numpy as np
 import pytest
 import tifffile
-from click.testing import CliRunner
 
 import voxelrock as vr
-from voxelrock.cli import main
-
-
-@pytest.fixture
-def run():
-    def call(*arguments, ok=True):
-        result = CliRunner().invoke(main, [str(a) for a in arguments])
-        assert (result.exit_code == 0) == ok, result.output
-        return result.output
-
-    return call
 
 
 @pytest.fixture

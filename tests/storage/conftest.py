@@ -1,9 +1,9 @@
-import os
-import tempfile
-from pathlib import Path
-
 import numpy as np
 import pytest
+
+from tests.fixtures import tmp_path
+
+__all__ = ["tmp_path"]
 from distributed import Client, LocalCluster
 
 
@@ -35,13 +35,3 @@ def voxels():
         return rng.integers(1, min(np.iinfo(kind).max, 2**31), shape).astype(kind)
 
     return make
-
-
-@pytest.fixture
-def tmp_path(tmp_path):
-    """In memory where the system has a place for that: these tests flush thousands of small files."""
-    if not os.access("/dev/shm", os.W_OK):
-        yield tmp_path
-        return
-    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
-        yield Path(folder)
