@@ -196,7 +196,7 @@ def test_a_disk_that_is_full(two, tmp_path):
     disk = tmp_path / "disk"
     disk.mkdir()
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", str(disk)], capture_output=True).returncode:
-        pytest.skip("cannot mount a disk here: needs root")
+        pytest.skip("a full disk is a small one that the test mounts, which only root may: run it as root, or in a container")
     try:
         with pytest.raises(StorageError, match=r"no space left on the disk of .*\.a\.zarr\.partial; free some and save again with resume=True"):
             vr.save(vr.from_array(GREY, block=16), disk / "a.zarr", chunks=16, shards=16)

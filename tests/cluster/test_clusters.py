@@ -173,7 +173,7 @@ def test_a_folder_that_workers_do_not_share(foreign, tmp_path, monkeypatch):
     private.mkdir()
     apart = ["unshare", "-m", "sh", "-c", f'mount -t tmpfs none {private} && exec "$@"', "sh"]
     if subprocess.run([*apart, "true"], capture_output=True).returncode:
-        pytest.skip("cannot make a file system of one process here: needs root and unshare")
+        pytest.skip("a folder that one worker alone sees needs root and the command unshare (util-linux): run it as root, or in a container")
     foreign.worker(before=apart)
     with vr.cluster.connect(str(foreign.file)) as client:
         client.wait_for_workers(1, timeout=30)
