@@ -77,9 +77,9 @@ def tiling_of(array: da.Array) -> Tiling:
     return Tiling(tuple(tuple(map(int, c)) for c in array.chunks))  # type: ignore[arg-type]
 
 
-def value(array: da.Array) -> Value:
-    """A small lazy result as a parameter; it must be one block."""
-    return Value((array.name, *(0,) * array.ndim), array)
+def value(array: da.Array, meaning: str = "") -> Value:
+    """A small lazy result as a parameter; it must be one block. ``meaning`` is its identity where that does not depend on blocks."""
+    return Value((array.name, *(0,) * array.ndim), array, meaning)
 
 
 def source_of(array: da.Array) -> Source | None:

@@ -21,7 +21,6 @@ from voxelrock.graph.parcels import ParcelLayer
 from voxelrock.graph.places import Place
 from voxelrock.graph.reductions import ReductionLayer
 from voxelrock.graph.stitching import StitchedLayer
-from voxelrock.graph.survey import SurveyedLayer
 from voxelrock.kernels.backend import Kernel
 
 _READING = 1.5
@@ -134,8 +133,8 @@ def _passes(graph: HighLevelGraph) -> Iterator[_Pass]:
             yield _Pass(layer.first.roots, layer.tiling, (layer.stitching.label,))
             second = _Pass(layer.second.roots, layer.tiling, (layer.stitching.relabel,))
             yield _Pass(second.roots, layer.tiling, second.finishing, named_bytes(layer, second.box))
-        elif isinstance(layer, SurveyedLayer | ParcelLayer):
-            last: Kernel[Any, Any] = layer.search.kernel if isinstance(layer, SurveyedLayer) else layer.take.kernel
+        elif isinstance(layer, ParcelLayer):
+            last = layer.take.kernel
             blank = _Pass((), layer.tiling, (last,))
             yield _Pass((), layer.tiling, (last,), int(blank.box.size * 4 * (1 + last.workspace)))
         elif isinstance(layer, BlockLayer):

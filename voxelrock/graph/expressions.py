@@ -82,18 +82,22 @@ class Blocks:
 
 @dataclass(frozen=True, eq=False)
 class Value:
-    """A small result of another computation, used as a parameter (a threshold, say). ``array`` stays with the client."""
+    """A small result of another computation, used as a parameter (a threshold, say). ``array`` stays with the client.
+
+    ``meaning`` is its identity where that is known whatever the blocks that it was found in.
+    """
 
     key: tuple[str | int, ...]
     array: da.Array | None = field(default=None, compare=False, repr=False)
+    meaning: str = ""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Value, (self.key,)
+        return Value, (self.key, None, self.meaning)
 
     @cached_property
     def identity(self) -> str:
-        """Equal for equal names of tasks."""
-        return fingerprint("value", list(self.key))
+        """Equal for equal meanings, else for equal names of tasks."""
+        return self.meaning or fingerprint("value", list(self.key))
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 
 The first pass reduces the image to a small survey. In the second each task reads what the survey says that it needs, and nothing else: from
 the sources, where these are stored and little was done to their voxels on the way; else from what the first pass left, packed
-(:mod:`voxelrock.graph.packed`). No task of the second pass depends on a block of the first, so none is kept alive.
+(:mod:`voxelrock.graph.packed`). No task of the second pass depends on a block of the first, so none is kept alive; and any box of the result
+can be made anywhere, so that what follows is fused with it, halos too.
 """
 
 from __future__ import annotations
@@ -13,21 +14,18 @@ from typing import Any
 
 import dask.array as da
 import numpy as np
-from dask.highlevelgraph import HighLevelGraph
 
-from voxelrock.errors import VoxelrockError
 from voxelrock.geometry import Tiling, VoxelBox
 from voxelrock.graph.arrays import lift, tiling_of, to_array, value
 from voxelrock.graph.evaluation import evaluate
-from voxelrock.graph.expressions import Apply, Blocks, Expression, Value, leaves, replaced, values, walk
+from voxelrock.graph.expressions import Apply, Blocks, Expression, Footprint, Value, leaves, replaced, values, walk
 from voxelrock.graph.identity import fingerprint
-from voxelrock.graph.layers import BlockLayer
 from voxelrock.graph.packed import Catalogue, Packed, pack
 from voxelrock.graph.places import Place
 from voxelrock.graph.reductions import Reduction
 from voxelrock.graph.sources import is_paged
 from voxelrock.kernels.backend import Kernel, kernel, to_host
-from voxelrock.typing import Block, HostArray, Triple
+from voxelrock.typing import Block, Triple
 
 CHEAP = 4.0
 """Nanoseconds per voxel up to which the second pass does again what was done, voxel by voxel, to stored images."""
@@ -55,7 +53,7 @@ class Surveyed:
     search: Kernel[Any, Any]
 
     def __call__(self, codes: da.Array, *, dtype: Any, finish: dict[str, Any], survey: dict[str, Any], **parameters: Any) -> da.Array:
-        """Lazy; the tiling of the codes. ``survey`` holds the parameters of the survey."""
+        """Lazy; the tiling of the codes. ``survey`` holds the parameters of the survey. Two tasks a block, and a tree."""
         tiling = tiling_of(codes)
         expression = again(codes)
         if expression is None:
@@ -63,10 +61,10 @@ class Surveyed:
         else:
             image = to_array(expression, tiling)
             found = Reduction(self.survey, self.combine, self.finalize, located=True)(image, shape=(), dtype=object, finish=finish, **survey)
-        meaning = fingerprint(self.search, lift(codes).identity, sorted(parameters.items()), sorted(finish.items()), sorted(survey.items()))
-        layer = SurveyedLayer(_Search(self.search, tuple(sorted(parameters.items())), expression, value(found)), meaning, tiling)
-        graph = HighLevelGraph.from_collections(layer.name, layer, dependencies=layer.upstream())
-        return da.Array(graph, layer.name, tiling.chunks, meta=np.empty((0, 0, 0), dtype))
+        meaning = fingerprint("survey", self.survey, lift(codes).identity, sorted(finish.items()), sorted(survey.items()))
+        facts = {"found": value(found, meaning), **dict(_lazy(expression)), **parameters}
+        node = Apply(Search(self.search, expression), tuple(sorted(facts.items())), (), Footprint(), tiling.shape, np.dtype(dtype), located=True)
+        return to_array(node, tiling)
 
     def _packed(self, codes: da.Array, finish: dict[str, Any], survey: dict[str, Any]) -> da.Array:
         place, tiling = Place.of(codes.size / 4), tiling_of(codes)
@@ -126,34 +124,34 @@ class _Left:
     catalogue: Catalogue
 
 
-@dataclass(frozen=True, eq=False)
-class _Search:
-    kernel: Kernel[Any, Any]
-    parameters: tuple[tuple[str, Any], ...]
-    expression: Expression | None
-    found: Value
+class Search(Kernel[Any, Any]):
+    """A search as a kernel without inputs, which makes any box of its result by what it reads itself; ``codes`` is None where they were packed."""
+
+    def __init__(self, search: Kernel[Any, Any], codes: Expression | None) -> None:
+        super().__init__(search.reference, cost=search.cost, exact=search.exact, version=search.version, workspace=search.workspace)
+        self.search, self.codes = search, codes
 
     @property
-    def values(self) -> tuple[Value, ...]:
-        return (self.found, *(values(self.expression) if self.expression is not None else ()))
+    def identity(self) -> str:
+        """That of the search, and of what it reads."""
+        return fingerprint(self.search, "packed" if self.codes is None else self.codes.identity)
 
-    def __call__(self, box: VoxelBox, blocks: list[Block], lazy: dict[str, Any]) -> HostArray:
-        found = lazy[self.found.identity]
-        expression = self.expression
-        if expression is None:
+    def __reduce__(self) -> Any:
+        return Search, (self.search, self.codes)
+
+    def __call__(self, *, found: Any, start: Triple, shape: Triple, xp: Any, **parameters: Any) -> Block:
+        """The block at a place; it runs on the host."""
+        box = VoxelBox(start, tuple(a + n for a, n in zip(start, shape)))  # type: ignore[arg-type]
+        lazy = {v.identity: parameters.pop(name) for name, v in _lazy(self.codes)}
+        codes, survey = self.codes, found
+        if codes is None:
             survey, read = found.survey, found.catalogue.read
         else:
-            survey, read = found, lambda box: to_host(evaluate([(expression, box)], {}, lazy)[0])
-        try:
-            return self.kernel(survey, box=box, read=read, **dict(self.parameters))
-        except VoxelrockError as error:
-            raise error.at(box) from None
+            read = lambda box: to_host(evaluate([(codes, box)], {}, lazy)[0])  # noqa: E731
+        block = self.search(survey, box=box, read=read, **parameters)
+        return block if xp is np else xp.asarray(block)
 
 
-class SurveyedLayer(BlockLayer):
-    """The second pass: one task per block, which gets the survey and the lazy parameters of what it reads; ``meaning`` is the image's identity."""
-
-    def __init__(self, search: _Search, meaning: str, tiling: Tiling) -> None:
-        name = f"{search.kernel.__name__}-{fingerprint(meaning, tiling.chunks)[:32]}"
-        super().__init__(name, (), tiling, search, search.values)
-        self.search, self.meaning = search, meaning
+def _lazy(codes: Expression | None) -> list[tuple[str, Value]]:
+    """The lazy parameters of what a search reads, named."""
+    return [(f"lazy {number}", v) for number, v in enumerate(values(codes) if codes is not None else ())]

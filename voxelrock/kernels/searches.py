@@ -32,6 +32,7 @@ class MaskBounds:
 
 def mask_bounds(parts: list[tuple[Triple, HostArray]], *, shape: Triple, edge: int, weights: Weights, solid: bool, signed: bool) -> MaskBounds:
     """The bounds of a whole mask, from its surveyed blocks."""
+    shape = max(shape[0], 1), max(shape[1], 1), max(shape[2], 1)  # an image without voxels has bounds too
     found = np.zeros(cells_of(VoxelBox.whole(shape), edge).shape, np.uint8)
     for start, part in parts:
         place = VoxelBox(start, tuple(a + n for a, n in zip(start, part.shape)))
