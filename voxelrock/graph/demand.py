@@ -143,6 +143,8 @@ def _passes(graph: HighLevelGraph) -> Iterator[_Pass]:
 
 def _packed(layer: Any) -> int:
     """Bytes that a first pass leaves in files."""
+    if isinstance(layer, StitchedLayer):
+        return layer.place.size if layer.place.folder else 0
     if not isinstance(layer, ReductionLayer):
         return 0
     places = [v for m in layer.members for _, v in m.parameters if isinstance(v, Place)]

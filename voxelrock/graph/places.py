@@ -7,6 +7,7 @@ that read them is done, where that ran in this process, and at the end of this p
 from __future__ import annotations
 
 import os
+import pickle
 import shutil
 import tempfile
 import uuid
@@ -88,10 +89,59 @@ class Place:
             raise StorageError(f"the scratch folder {self.folder} cannot be written ({error.strerror}); set options.scratch to another") from error
         return str(path)
 
+    def keep(self, thing: Any) -> Any:
+        """The thing itself, or the file that has it: :func:`kept` gives it back.
+
+        Raises
+        ------
+        StorageError
+            The folder is full, or gone.
+        """
+        if not self.folder or thing is None:
+            return thing
+        found = Filed(self.write("pickle", lambda file: pickle.dump(thing, file, pickle.HIGHEST_PROTOCOL)))
+        if os.getpid() == self.process:
+            found.own()
+        return found
+
     def release(self, owner: Any, paths: Iterable[str]) -> None:
         """Remove files when their owner, an object of the process that made the place, is gone."""
         if self.folder and os.getpid() == self.process:
             weakref.finalize(owner, _remove_files, list(paths))
+
+
+class Filed:
+    """A thing in a file. The file goes with it, unless it goes to another process, or to disk, as a pickle."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._owner: Any = None
+
+    def own(self) -> None:
+        """Remove the file when this is gone."""
+        self._owner = weakref.finalize(self, _remove_files, [self.path])
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self._owner is not None:
+            self._owner.detach()
+        return Filed, (self.path,)
+
+
+def kept(thing: Any) -> Any:
+    """What :meth:`Place.keep` was given.
+
+    Raises
+    ------
+    StorageError
+        Its file cannot be read.
+    """
+    if not isinstance(thing, Filed):
+        return thing
+    try:
+        with open(thing.path, "rb") as file:
+            return pickle.load(file)  # written by this run
+    except (OSError, EOFError, pickle.UnpicklingError) as error:
+        raise unreadable(thing.path, error) from error
 
 
 def unreadable(path: str, error: Exception) -> StorageError:

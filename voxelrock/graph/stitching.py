@@ -2,7 +2,8 @@
 
 The first pass makes a small piece of each block: what it knows by itself, and what its surface shows to its neighbours. Pieces join in a
 tree, eight neighbours at a time, up to the whole image; then messages go down the same tree, each one only what its box must know, and a
-second pass, with blocks that are read or made anew, applies them. A node keeps its joint (what the way down needs) and lets its piece go.
+second pass, with blocks that are read or made anew, applies them. A node keeps its joint (what the way down needs) and lets its piece go. Joints
+of large images lie in files (:mod:`voxelrock.graph.places`).
 """
 
 from __future__ import annotations
@@ -25,12 +26,17 @@ from voxelrock.graph.expressions import Expression
 from voxelrock.graph.fresh import again
 from voxelrock.graph.identity import fingerprint
 from voxelrock.graph.layers import BESIDE, BlockLayer, LazyLayer
+from voxelrock.graph.places import Place, kept
 from voxelrock.graph.trees import below, levels
 from voxelrock.graph.trees import nodes as nodes_of
 from voxelrock.kernels.backend import Kernel, to_host
 from voxelrock.typing import Block, HostArray, Triple
 
-Joined = tuple[Any, Any]
+Joined = tuple[Any, Any, dict[VoxelBox, Any]]
+"""What a node makes: its piece, its joint as it is kept, and the joints of the blocks that it joined."""
+
+Told = tuple[Any, Any]
+"""A message, and the block's own joint as it was kept."""
 
 
 @dataclass(frozen=True)
@@ -40,22 +46,26 @@ class Stitching:
     Parameters
     ----------
     label
-        A kernel from blocks to a piece; gets ``start`` and ``shape`` of the block, and ``rules``.
+        A kernel from blocks to ``(piece, joint)``; gets ``start`` and ``shape`` of the block, and ``rules``. The joint is what the second pass
+        would otherwise have to find once more, or None.
     merge
         ``merge(pieces, rules)``: the piece of a box from those that tile it, and the joint that its messages depend on. It finds the contacts.
     begin
         ``begin(piece, rules)``: the message to the whole image.
     descend
-        ``descend(joint, message, rules)``: the messages to the boxes that were joined, by box.
+        ``descend(joint, message, rules)``: the messages to the boxes that were joined, by box; of a block's own joint, to that block.
     relabel
         A kernel from blocks and their ``message`` to the result; also gets ``dtype``, ``start``, ``shape`` and ``rules``.
+    joints
+        Bytes per voxel that joints take in all, roughly: decides between memory and files.
     """
 
     label: Kernel[Any, Any]
-    merge: Callable[[list[Any], Any], Joined]
+    merge: Callable[[list[Any], Any], tuple[Any, Any]]
     begin: Callable[[Any, Any], Any]
     descend: Callable[[Any, Any, Any], dict[VoxelBox, Any]]
     relabel: Kernel[Any, Any]
+    joints: float = 0.01
 
     def __call__(self, *images: da.Array, rules: Any, dtype: Any) -> da.Array:
         """Lazy; the tiling of the first image. ``rules`` is what all tasks share: a value with an identity.
@@ -80,10 +90,12 @@ class _Label:
 
     kernel: Kernel[Any, Any]
     rules: Any
+    place: Place
 
-    def __call__(self, box: VoxelBox, blocks: list[Block], lazy: dict[str, Any]) -> Any:
+    def __call__(self, box: VoxelBox, blocks: list[Block], lazy: dict[str, Any]) -> tuple[Any, VoxelBox, Any]:
         try:
-            return self.kernel(*blocks, rules=self.rules, start=box.start, shape=box.shape)
+            piece, joint = self.kernel(*blocks, rules=self.rules, start=box.start, shape=box.shape)
+            return piece, box, self.place.keep(joint)
         except VoxelrockError as error:
             raise error.at(box) from None
 
@@ -92,40 +104,48 @@ class _Label:
 class _Relabel:
     """The end of a task of the second pass."""
 
-    kernel: Kernel[Any, Any]
+    stitching: Stitching
     rules: Any
     dtype: str
 
     def __call__(self, box: VoxelBox, blocks: list[Block], lazy: dict[str, Any]) -> HostArray:
         if not box.size:
             return np.empty(box.shape, self.dtype)
-        message = lazy[BESIDE][box]
-        return to_host(self.kernel(*blocks, rules=self.rules, message=message, dtype=self.dtype, start=box.start, shape=box.shape))
+        message, own = lazy[BESIDE][box]
+        if own is not None:
+            message = self.stitching.descend(kept(own), message, self.rules)[box]
+        return to_host(self.stitching.relabel(*blocks, rules=self.rules, message=message, dtype=self.dtype, start=box.start, shape=box.shape))
 
 
-def merge_pieces(stitching: Stitching, rules: Any, pieces: list[Any]) -> Joined:
+def merge_pieces(stitching: Stitching, rules: Any, place: Place, blocks: list[tuple[Any, VoxelBox, Any]]) -> Joined:
     """Join the pieces of neighbours."""
-    return stitching.merge(pieces, rules)
+    piece, joint = stitching.merge([piece for piece, _, _ in blocks], rules)
+    return piece, place.keep(joint), {box: own for _, box, own in blocks}
 
 
-def merge_nodes(stitching: Stitching, rules: Any, nodes: list[Joined]) -> Joined:
+def merge_nodes(stitching: Stitching, rules: Any, place: Place, nodes: list[Joined]) -> Joined:
     """Join the pieces of nodes of the level below."""
-    return stitching.merge([piece for piece, _ in nodes], rules)
+    piece, joint = stitching.merge([piece for piece, _, _ in nodes], rules)
+    return piece, place.keep(joint), {}
 
 
 def joint_of(node: Joined) -> Any:
     """What a node keeps for the way down; its piece is free once the level above has it."""
-    return node[1]
+    return node[1:]
 
 
-def descend_from(stitching: Stitching, rules: Any, box: VoxelBox, joint: Any, messages: dict[VoxelBox, Any]) -> dict[VoxelBox, Any]:
+def _told(found: dict[VoxelBox, Any], owns: dict[VoxelBox, Any]) -> dict[VoxelBox, Told]:
+    return {box: (message, owns.get(box)) for box, message in found.items()}
+
+
+def descend_from(stitching: Stitching, rules: Any, box: VoxelBox, joint: Any, messages: dict[VoxelBox, Told]) -> dict[VoxelBox, Told]:
     """The messages to the boxes below a node, from those of the level above."""
-    return stitching.descend(joint, messages[box], rules)
+    return _told(stitching.descend(kept(joint[0]), messages[box][0], rules), joint[1])
 
 
-def descend_from_root(stitching: Stitching, rules: Any, root: Joined) -> dict[VoxelBox, Any]:
+def descend_from_root(stitching: Stitching, rules: Any, root: Joined) -> dict[VoxelBox, Told]:
     """The messages to the boxes below the whole image."""
-    return stitching.descend(root[1], stitching.begin(root[0], rules), rules)
+    return _told(stitching.descend(kept(root[1]), stitching.begin(root[0], rules), rules), root[2])
 
 
 @dataclass(frozen=True)
@@ -160,13 +180,14 @@ class StitchedLayer(LazyLayer):
 
     def __init__(self, stitching: Stitching, roots: tuple[Expression, ...], tiling: Tiling, rules: Any, dtype: np.dtype[Any]) -> None:
         super().__init__()
+        self.place = Place.of(stitching.joints * np.prod(tiling.shape, dtype=float))
         self.stitching, self.roots, self.tiling, self.rules, self.dtype = stitching, roots, tiling, rules, dtype
         facts = stitching.label, stitching.merge, stitching.begin, stitching.descend, stitching.relabel
         self.meaning = fingerprint("stitching", *facts, [r.identity for r in roots], rules, dtype)
         self.name = f"{stitching.relabel.__name__}-{fingerprint(self.meaning, tiling.chunks)[:32]}"
         second = tuple(again(root, self.meaning) for root in roots)
-        self.first = BlockLayer(f"{self.name}-pieces", roots, tiling, _Label(stitching.label, rules))
-        self.second = BlockLayer(self.name, second, tiling, _Relabel(stitching.relabel, rules, dtype.str))
+        self.first = BlockLayer(f"{self.name}-pieces", roots, tiling, _Label(stitching.label, rules, self.place))
+        self.second = BlockLayer(self.name, second, tiling, _Relabel(stitching, rules, dtype.str))
 
     def upstream(self) -> list[Any]:
         """The Dask arrays that both passes get blocks or values from."""
@@ -194,7 +215,7 @@ class StitchedLayer(LazyLayer):
             merge = merge_nodes if level.number else merge_pieces
             for index, found in level.nodes.items():
                 parts = [self._key("node", level.number - 1, i) if level.number else (self.first.name, *i) for i in found]
-                yield Task(self._key("node", level.number, index), merge, self.stitching, self.rules, List(*map(TaskRef, parts)))
+                yield Task(self._key("node", level.number, index), merge, self.stitching, self.rules, self.place, List(*map(TaskRef, parts)))
                 if level is not tree[-1]:
                     yield Task(self._key("joint", level.number, index), joint_of, TaskRef(self._key("node", level.number, index)))
 

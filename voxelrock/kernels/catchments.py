@@ -2,13 +2,13 @@
 
 A piece stands for a box of the image: the graph of its basins and, on its open sides, the basins' numbers and the voxels' values. A basin
 is named by the index in the image of its minimum (a marker's basin by its label, beyond all indices), wherever it is seen. A basin whose
-way leaves the box is named by the voxel outside it where it goes, as -1 - index, until the box of that voxel is joined. The graph stays in
-memory, 64 bytes for each basin, voxels never.
+way leaves the box is named by the voxel outside it where it goes, as -1 - index, until the box of that voxel is joined. What is inside a box
+is decided there (:mod:`voxelrock.kernels.contraction`): a piece is as large as the surface of its box.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from operator import or_
 from typing import Any, NamedTuple, Protocol
@@ -19,6 +19,7 @@ from voxelrock.errors import DataError
 from voxelrock.geometry import VoxelBox
 from voxelrock.kernels.backend import kernel, to_host
 from voxelrock.kernels.basins import Drained, drain, index_in_image, lowest, passes
+from voxelrock.kernels.contraction import Kept
 from voxelrock.kernels.descent import OUTSIDE
 from voxelrock.kernels.forests import Basins, Edges, places, spanning
 from voxelrock.kernels.planes import Plane, assembled, meeting, tiled
@@ -26,6 +27,7 @@ from voxelrock.kernels.surfaces import SIDES
 from voxelrock.typing import Block, HostArray, Triple
 
 Side = tuple[int, bool]
+_NONE = np.empty(0, np.int64)
 
 
 class Purpose(Protocol):
@@ -36,8 +38,15 @@ class Purpose(Protocol):
         """What the third image is: ``"markers"``, ``"seeds"``, or nothing (``""``)."""
         ...
 
-    def decide(self, basins: Basins, edges: Edges, voxels: int) -> HostArray:
-        """A value for each basin of the whole image."""
+    def settle(self, basins: Basins, edges: Edges, opened: HostArray, voxels: int) -> tuple[Kept, HostArray, Any]:
+        """What of a box's graph must go on to a larger one, ids of regions that are to be numbered, and how the rest depends on them.
+
+        ``opened`` says which basins reach a side where the image goes on; the edges ascend; ``voxels`` is the size of the image.
+        """
+        ...
+
+    def resolve(self, log: Any, kept: HostArray, values: HostArray, numbers: HostArray) -> HostArray:
+        """The value of each basin of a box: from those of the ones that were kept, and the numbers of regions."""
         ...
 
     def voxels(self, labels: HostArray, block: HostArray, values: HostArray, dtype: Any) -> HostArray:
@@ -53,6 +62,11 @@ class Rules:
     connectivity: int
     purpose: Purpose
 
+    @property
+    def voxels(self) -> int:
+        """The size of the image."""
+        return int(np.prod(self.extent, dtype=np.int64))
+
     def open_sides(self, box: VoxelBox) -> list[Side]:
         """The sides of a box where the image goes on."""
         return [(axis, low) for axis, low in SIDES if (box.start[axis] > 0 if low else box.stop[axis] < self.extent[axis])]
@@ -60,7 +74,10 @@ class Rules:
 
 @dataclass(frozen=True)
 class Catchment:
-    """A box: its graph, and on each open side the numbers of basins (from 1, of ``opened``, their ids) and the values of voxels."""
+    """A box: its graph, on each open side the numbers of basins (from 1, of ``opened``, their ids) and the values of voxels.
+
+    ``finished`` are the ids of regions that are to be numbered: those that were finished last, then those of each part.
+    """
 
     box: VoxelBox
     faces: dict[Side, Plane]
@@ -68,32 +85,49 @@ class Catchment:
     opened: HostArray
     basins: Basins
     edges: Edges
+    finished: HostArray
+
+
+class Part(NamedTuple):
+    """A part of a box: the place in the box's graph of each of its basins (of a block: of each label), and how many finished regions it has."""
+
+    box: VoxelBox
+    places: HostArray
+    finished: int
 
 
 class Joint(NamedTuple):
-    """What a node keeps for the way down: each part's box and ids, and the ids that these turned out to be."""
+    """What stays for the way down: which basins of a graph went on, how the others depend on them, how many regions were finished, and the parts."""
 
-    parts: list[tuple[VoxelBox, HostArray, HostArray]]
+    kept: HostArray
+    log: Any
+    finished: int
+    parts: list[Part]
 
 
 class Message(NamedTuple):
-    """The values of the basins of a box, by ascending id."""
+    """The values of the basins of a box that went on (of a block: of all labels), and the numbers of the regions that were finished in it."""
 
-    ids: HostArray
     values: HostArray
+    numbers: HostArray
 
 
-def _drained(blocks: tuple[Block, ...], rules: Rules, start: Triple) -> tuple[Drained, HostArray, HostArray]:
-    """The basins of a block, the id of each, and the block."""
+def _fallen(blocks: tuple[Block, ...], rules: Rules) -> tuple[Drained, HostArray]:
+    """The basins of a block, and the block."""
     code, block = to_host(blocks[0]), to_host(blocks[1])
     grey = (block, *blocks[2:]) if rules.purpose.takes == "seeds" else (block,)
     if block.dtype.kind == "f" and any(bool(np.isnan(to_host(values)[code != OUTSIDE]).any()) for values in grey):
         raise DataError("NaN has no place in the order of values: restrict the image (where=), or declare it (image.assign(nodata=float('nan')))")
-    found = drain(code, to_host(blocks[2]) if rules.purpose.takes == "markers" else None)
+    return drain(code, to_host(blocks[2]) if rules.purpose.takes == "markers" else None), block
+
+
+def _drained(blocks: tuple[Block, ...], rules: Rules, start: Triple) -> tuple[Drained, HostArray, HostArray]:
+    """The basins of a block, the id of each, and the block."""
+    found, block = _fallen(blocks, rules)
     z, y, x = (found.exits + np.array(start)).T
     leaving = -1 - ((z * rules.extent[1] + y) * rules.extent[2] + x)
-    marks = found.marks + int(np.prod(rules.extent, dtype=np.int64))
-    return found, np.concatenate([marks, leaving, index_in_image(found.minima, code.shape, start, rules.extent)]), block
+    marks = found.marks + rules.voxels
+    return found, np.concatenate([marks, leaving, index_in_image(found.minima, found.labels.shape, start, rules.extent)]), block
 
 
 def _nodes(ids: HostArray, bottom: HostArray, seed: HostArray) -> Basins:
@@ -118,7 +152,7 @@ def _face(array: HostArray, axis: int, low: bool) -> HostArray:
 
 
 @kernel(cost=30.0, workspace=8.0)
-def catchment(*blocks: Block, rules: Rules, start: Any, shape: Any) -> Catchment:
+def catchment(*blocks: Block, rules: Rules, start: Any, shape: Any) -> tuple[Catchment, Joint]:
     """The piece of one block, from its :func:`~voxelrock.kernels.descent.descent`, its voxels, and markers or seeds.
 
     It runs on the host: a device's block is copied. Memory: 4 bytes per voxel, 100 for each basin of the block.
@@ -142,7 +176,25 @@ def catchment(*blocks: Block, rules: Rules, start: Any, shape: Any) -> Catchment
     planes = {side: _face(found.labels, *side) for side in sides}
     values = {side: _face(block, *side) for side in sides}
     faces, opened = _numbered(planes, ids)
-    return Catchment(box, faces, values, opened, nodes, edges)
+    return _settled(Catchment(box, faces, values, opened, nodes, edges, _NONE), [Part(box, _places(nodes, ids), 0)], rules)
+
+
+@kernel(cost=30.0, workspace=8.0)
+def graph(*blocks: Block, rules: Rules, start: Any, shape: Any) -> Catchment:
+    """The piece alone. It runs on the host: a device's block is copied."""
+    return catchment(*blocks, rules=rules, start=start, shape=shape)[0]
+
+
+def _places(nodes: Basins, ids: HostArray) -> HostArray:
+    return places(nodes.ids, ids).astype(np.int32)
+
+
+def _settled(piece: Catchment, parts: list[Part], rules: Rules) -> tuple[Catchment, Joint]:
+    """The piece without what is decided inside its box, and what depends on the rest; ``finished`` are the regions of the parts."""
+    opened = np.isin(piece.basins.ids, piece.opened, assume_unique=True)
+    kept, regions, log = rules.purpose.settle(piece.basins, piece.edges, opened, rules.voxels)
+    finished = np.concatenate([regions, piece.finished])
+    return replace(piece, basins=kept.basins, edges=kept.edges, finished=finished), Joint(kept.places, log, regions.size, parts)
 
 
 def _numbered(planes: dict[Side, HostArray], ids: HostArray) -> tuple[dict[Side, Plane], HostArray]:
@@ -221,8 +273,9 @@ def join(pieces: list[Catchment], rules: Rules) -> tuple[Catchment, Joint]:
     edges = Edges(*(np.concatenate(columns) for columns in zip(*(piece.edges for piece in pieces), *contacts)))
     edges = spanning(edges._replace(a=_renamed(edges.a, names, values), b=_renamed(edges.b, names, values)), nodes.ids)
     faces, heights, still = _outside(parts, box, _renamed(opened, names, values), rules)
-    joint = Joint([(piece.box, piece.basins.ids, _renamed(piece.basins.ids, names, values)) for piece in pieces])
-    return Catchment(box, faces, heights, still, nodes, edges), joint
+    below = [Part(piece.box, _places(nodes, _renamed(piece.basins.ids, names, values)), piece.finished.size) for piece in pieces]
+    finished = np.concatenate([piece.finished for piece in pieces])
+    return _settled(Catchment(box, faces, heights, still, nodes, edges, finished), below, rules)
 
 
 def _outside(parts: list[Catchment], box: VoxelBox, opened: HostArray, rules: Rules) -> tuple[dict[Side, Plane], dict[Side, HostArray], HostArray]:
@@ -253,18 +306,22 @@ class JoinedCatchments:
 
 
 def begin(whole: Catchment, rules: Rules) -> Message:
-    """What is asked of the graph of the whole image."""
-    return Message(whole.basins.ids, rules.purpose.decide(whole.basins, whole.edges, int(np.prod(rules.extent, dtype=np.int64))))
+    """The numbers of all regions, from 1 in the order of their ids; nothing goes on from the whole image."""
+    numbers = np.empty(whole.finished.size, np.int64)
+    numbers[np.argsort(whole.finished)] = np.arange(1, numbers.size + 1)
+    return Message(np.empty(0), numbers)
 
 
 def descend(joint: Joint, message: Message, rules: Rules) -> dict[VoxelBox, Message]:
-    """The message to each part of a box: the values of its basins."""
-    return {box: Message(ids, message.values[places(message.ids, known)]) for box, ids, known in joint.parts}
+    """The message to each part of a box: the values of its basins, and the numbers of its regions."""
+    values = rules.purpose.resolve(joint.log, joint.kept, message.values, message.numbers[: joint.finished])
+    ends = joint.finished + np.cumsum([0, *(part.finished for part in joint.parts)])
+    return {part.box: Message(values[part.places], message.numbers[a:b]) for part, a, b in zip(joint.parts, ends, ends[1:])}
 
 
 @kernel(cost=15.0, workspace=8.0)
 def filled(*blocks: Block, rules: Rules, message: Message, dtype: str, start: Any, shape: Any) -> HostArray:
     """The block with what its basins' values make of its voxels. It runs on the host."""
-    found, ids, block = _drained(blocks, rules, start)
-    values = np.append(np.zeros(1, message.values.dtype), message.values[places(message.ids, ids)])
+    found, block = _fallen(blocks, rules)
+    values = np.append(np.zeros(1, message.values.dtype), message.values)
     return rules.purpose.voxels(found.labels, block, values, np.dtype(dtype))

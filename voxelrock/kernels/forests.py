@@ -1,4 +1,4 @@
-"""The basins of an image as a graph: its spanning forest, its merge tree, cuts from markers, lowest ways from seeds.
+"""The basins of an image as a graph: its spanning forest, and its merge tree.
 
 Nodes are basins, edges the passes between them. Edges are ordered strictly, by the height and index of the higher voxel, then of the lower
 one, so that there is one minimum spanning forest (Nešetřil, Milková, Nešetřilová 2001, doi:10.1016/S0012-365X(00)00224-7). It holds all that is asked here:
@@ -131,54 +131,7 @@ def merge_tree(basins: Basins, edges: Edges) -> MergeTree:
     return MergeTree(end[age], np.where(elder >= 0, order[elder], -1)[age], edge[age])
 
 
-def survivors(basins: Basins, edges: Edges, depth: float) -> HostArray:
-    """Whether each basin is a regional minimum of the given depth at least: above 0 for a depth of 0."""
-    return survives(basins, merge_tree(basins, edges), depth)
-
-
 def survives(basins: Basins, tree: MergeTree, depth: float) -> HostArray:
-    """As :func:`survivors`, of a merge tree that is there already."""
+    """Whether each basin is a regional minimum of the given depth at least: above 0 for a depth of 0."""
     deep = np.where(tree.end == basins.bottom, 0.0, tree.end) - np.where(tree.end == basins.bottom, 0.0, basins.bottom)  # of infinite ones too
     return deep > 0 if depth == 0 else deep >= depth
-
-
-@jit
-def _cut(a: HostArray, b: HostArray, parent: HostArray, mark: HostArray) -> None:
-    for e in range(a.size):
-        i, j = find(parent, a[e]), find(parent, b[e])
-        if i == j or (mark[i] > 0 and mark[j] > 0):
-            continue
-        i, j = min(i, j), max(i, j)
-        parent[j] = i
-        mark[i] = max(mark[i], mark[j])
-    for n in range(parent.size):
-        mark[n] = mark[find(parent, n)]
-
-
-def cut(basins: Basins, edges: Edges, mark: HostArray) -> HostArray:
-    """The mark (> 0) that each basin gets when the marked ones grow along the lowest passes until they meet; 0 where none arrives."""
-    found: HostArray = np.array(mark, np.int64)
-    _cut(places(basins.ids, edges.a), places(basins.ids, edges.b), np.arange(basins.ids.size), found)
-    return found
-
-
-@jit
-def _flood(a: HostArray, b: HostArray, height: HostArray, parent: HostArray, best: HostArray) -> None:
-    """``best`` holds the seeds of the n basins, and room for the places where they join; ``parent`` numbers all of these."""
-    n = a.size
-    first = best.size - n  # of the places where basins join; the way up is kept twice: shortened in parent, whole in above
-    above = np.arange(best.size)
-    for e in range(n):
-        i, j = find(parent, a[e]), find(parent, b[e])
-        parent[i] = parent[j] = above[i] = above[j] = first + e
-        best[first + e] = max(height[e], min(best[i], best[j]))
-    for i in range(best.size - 1, -1, -1):
-        best[i] = min(best[i], best[above[i]])
-
-
-def flooded(basins: Basins, edges: Edges) -> HostArray:
-    """For each basin the least, over all seeds, of the greatest of the seed and the heights on the way from it; infinite where none is."""
-    n = basins.ids.size
-    best = np.concatenate([basins.seed, np.full(edges.a.size, np.inf)])
-    _flood(places(basins.ids, edges.a), places(basins.ids, edges.b), edges.height, np.arange(best.size), best)
-    return best[:n]

@@ -156,8 +156,8 @@ def _best(members: Members, known: list[tuple[int, int]]) -> tuple[int, int]:
 
 
 @kernel(cost=4.0, workspace=4.0)
-def piece(block: Block, /, *region: Block, rules: Rules, start: Any, shape: Any) -> Piece:
-    """The piece of one block of booleans or integers; ``region`` is the :func:`region_code` of what replaces the array's borders, if any.
+def piece(block: Block, /, *region: Block, rules: Rules, start: Any, shape: Any) -> tuple[Piece, None]:
+    """The piece of one block of booleans or integers, and no joint; ``region`` is the :func:`region_code` of what replaces the array's borders, if any.
 
     It runs on the host: a device's block is copied. Memory: an eighth of a byte per voxel, 20 bytes a run.
 
@@ -166,7 +166,7 @@ def piece(block: Block, /, *region: Block, rules: Rules, start: Any, shape: Any)
     ParameterTypeError
         The block holds floats.
     """
-    return _piece(_leaf(find_runs(to_host(block)), region, rules, start), region, rules)
+    return _piece(_leaf(find_runs(to_host(block)), region, rules, start), region, rules), None
 
 
 def _piece(leaf: _Leaf, region: tuple[Block, ...], rules: Rules) -> Piece:

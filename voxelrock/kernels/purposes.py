@@ -1,4 +1,4 @@
-"""What the graph of basins is asked for, and what the voxels make of the answer."""
+"""What the graph of basins is asked for, how boxes answer for what is inside them, and what the voxels make of the answer."""
 
 from __future__ import annotations
 
@@ -7,8 +7,30 @@ from typing import Any
 
 import numpy as np
 
-from voxelrock.kernels.forests import Basins, Edges, cut, flooded, survivors
+from voxelrock.kernels.contraction import Folds, Homes, Kept, fold_floods, part_regions, unfold_floods
+from voxelrock.kernels.forests import Basins, Edges
 from voxelrock.typing import HostArray
+
+_NONE = np.empty(0, np.int64)
+
+
+@dataclass(frozen=True)
+class Whole:
+    """The graph itself: nothing leaves it."""
+
+    takes: str = ""
+
+    def settle(self, basins: Basins, edges: Edges, opened: HostArray, voxels: int) -> tuple[Kept, HostArray, None]:
+        """All of it."""
+        return Kept(np.arange(basins.ids.size), basins, edges), _NONE, None
+
+    def resolve(self, log: None, kept: HostArray, values: HostArray, numbers: HostArray) -> HostArray:
+        """What is known."""
+        return values
+
+    def voxels(self, labels: HostArray, block: HostArray, values: HostArray, dtype: Any) -> HostArray:
+        """The values."""
+        return np.take(values.astype(dtype), labels)
 
 
 @dataclass(frozen=True)
@@ -18,10 +40,17 @@ class Minima:
     depth: float = 0.0
     takes: str = ""
 
-    def decide(self, basins: Basins, edges: Edges, voxels: int) -> HostArray:
-        """The number of each basin's region; a plateau's first voxel is the lowest of it, and names it."""
-        deep = survivors(basins, edges, self.depth)
-        return cut(basins, edges, np.where(deep, np.cumsum(deep), 0))
+    def settle(self, basins: Basins, edges: Edges, opened: HostArray, voxels: int) -> tuple[Kept, HostArray, Homes]:
+        """Regions that are finished ask for their numbers; a plateau's first voxel is the lowest of it, and names it. At +∞ nothing is deep."""
+        kept, homes = part_regions(basins, edges, opened, depth=self.depth)
+        finished = homes.finished[basins.bottom[homes.finished] != np.inf]
+        return kept, basins.ids[finished], homes._replace(finished=finished)
+
+    def resolve(self, log: Homes, kept: HostArray, values: HostArray, numbers: HostArray) -> HostArray:
+        """The number of each basin's region."""
+        found = np.zeros(log.home.size, np.int64)
+        found[kept], found[log.finished] = values, numbers
+        return found[log.home]
 
     def voxels(self, labels: HostArray, block: HostArray, values: HostArray, dtype: Any) -> HostArray:
         """The numbers."""
@@ -34,9 +63,17 @@ class Markers:
 
     takes: str = "markers"
 
-    def decide(self, basins: Basins, edges: Edges, voxels: int) -> HostArray:
-        """The marker that each basin belongs to: markers are named by their labels beyond all voxels."""
-        return cut(basins, edges, np.maximum(basins.ids - voxels, 0))
+    def settle(self, basins: Basins, edges: Edges, opened: HostArray, voxels: int) -> tuple[Kept, HostArray, tuple[Homes, HostArray]]:
+        """Markers are named by their labels beyond all voxels, and may be in several boxes: then each stands for itself."""
+        kept, homes = part_regions(basins, edges, opened, marked=basins.ids > voxels)
+        return kept, _NONE, (homes, np.maximum(basins.ids[homes.finished] - voxels, 0))
+
+    def resolve(self, log: tuple[Homes, HostArray], kept: HostArray, values: HostArray, numbers: HostArray) -> HostArray:
+        """The marker that each basin belongs to."""
+        homes, marks = log
+        found = np.zeros(homes.home.size, np.int64)
+        found[kept], found[homes.finished] = values, marks
+        return found[homes.home]
 
     def voxels(self, labels: HostArray, block: HostArray, values: HostArray, dtype: Any) -> HostArray:
         """The labels."""
@@ -49,9 +86,14 @@ class Flood:
 
     takes: str = "seeds"
 
-    def decide(self, basins: Basins, edges: Edges, voxels: int) -> HostArray:
+    def settle(self, basins: Basins, edges: Edges, opened: HostArray, voxels: int) -> tuple[Kept, HostArray, Folds]:
+        """What the seeds inside reach."""
+        kept, folds = fold_floods(basins, edges, opened)
+        return kept, _NONE, folds
+
+    def resolve(self, log: Folds, kept: HostArray, values: HostArray, numbers: HostArray) -> HostArray:
         """The level that reaches each basin's minimum."""
-        return flooded(basins, edges)
+        return unfold_floods(log, kept, values)
 
     def voxels(self, labels: HostArray, block: HostArray, values: HostArray, dtype: Any) -> HostArray:
         """That level, or the voxel's own value if it is higher."""
@@ -67,16 +109,22 @@ class Bottoms:
     depth: float
     takes: str = ""
 
-    def decide(self, basins: Basins, edges: Edges, voxels: int) -> HostArray:
-        """The height of each minimum from which no way to a lower one climbs less than the depth; NaN for all others.
+    def settle(self, basins: Basins, edges: Edges, opened: HostArray, voxels: int) -> tuple[Kept, HostArray, tuple[Homes, HostArray]]:
+        """Of regions that are finished the bottom is known; at +∞ nothing is deep."""
+        kept, homes = part_regions(basins, edges, opened, depth=self.depth)
+        bottom = basins.bottom[homes.finished]
+        return kept, _NONE, (homes, np.where(bottom == np.inf, np.nan, bottom))
 
-        A basin that is not the elder counts if it grows into one that is, of the same height: then none that is lower was nearer.
+    def resolve(self, log: tuple[Homes, HostArray], kept: HostArray, values: HostArray, numbers: HostArray) -> HostArray:
+        """The bottom of each basin's region, NaN where that is not deep.
+
+        A basin of the same height that is not the elder counts: none that is lower was nearer.
         """
-        deep = survivors(basins, edges, self.depth)
-        region = cut(basins, edges, np.where(deep, np.arange(1, deep.size + 1), 0))
-        height = np.append(np.nan, basins.bottom)[region]
-        return np.where(height == basins.bottom, height, np.nan)
+        homes, bottoms = log
+        found = np.full(homes.home.size, np.nan)
+        found[kept], found[homes.finished] = values, bottoms
+        return found[homes.home]
 
     def voxels(self, labels: HostArray, block: HostArray, values: HostArray, dtype: Any) -> HostArray:
-        """Whether a voxel is at the bottom of its basin, and that one is chosen."""
+        """Whether a voxel is as low as the bottom of its region."""
         return (np.take(values, labels) == block) & (labels > 0)

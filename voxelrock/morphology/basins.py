@@ -18,10 +18,10 @@ from voxelrock.image.selection import an_image
 from voxelrock.kernels import catchments, descent
 from voxelrock.kernels.components import check_connectivity
 from voxelrock.kernels.forests import Basins, Edges
-from voxelrock.kernels.purposes import Minima
+from voxelrock.kernels.purposes import Whole
 
 _DESCENT = Stencil(descent.descent, halo=lambda **_: descent.HALO, dtype=lambda *_, **__: np.dtype("u1"), located=True)
-_BASINS = Stitching(catchments.catchment, catchments.join, catchments.begin, catchments.descend, catchments.filled)
+_BASINS = Stitching(catchments.catchment, catchments.join, catchments.begin, catchments.descend, catchments.filled, joints=1.0)
 
 
 def refuse_wide(image: VoxelImage, what: str) -> None:
@@ -38,8 +38,8 @@ def through_basins(data: Any, keep: Any, purpose: catchments.Purpose, *third: An
 
 def basin_graph(data: Any, keep: Any, *, connectivity: int) -> tuple[Basins, Edges]:
     """The basins of an image and the spanning forest of the passes between them, computed at once; ids are C-order indices of first voxels."""
-    code, seen, rules = _looked_at(data, keep, Minima(), connectivity)
-    whole = Reduction(catchments.catchment, catchments.JoinedCatchments(rules), as_object, located=True)(code, seen, rules=rules, shape=(), dtype=object)
+    code, seen, rules = _looked_at(data, keep, Whole(), connectivity)
+    whole = Reduction(catchments.graph, catchments.JoinedCatchments(rules), as_object, located=True)(code, seen, rules=rules, shape=(), dtype=object)
     found = compute(whole).item()
     return found.basins, found.edges
 
