@@ -15,6 +15,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="voxelrock and its peers side by side")
     parser.add_argument("family", nargs="*", help=f"{', '.join(FAMILIES)} (all by default), or setup-peers")
     parser.add_argument("--size", type=int, help="edge of the image in voxels (by default each family's own)")
+    parser.add_argument("--mask", type=Path, help="a cubic TIFF whose zeros are pores, instead of a made image, for the families that take a mask alone")
     parser.add_argument("--repeat", type=int, help="rounds (by default each family's own)")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--tiny", action="store_true", help="a tiny image, one round, all in this process: does everything run, and agree?")
@@ -56,11 +57,12 @@ def _run(names: list[str], given: argparse.Namespace) -> int:
         found = family(name)
         with tempfile.TemporaryDirectory(dir=given.folder, prefix="voxelrock-benchmarks-") as folder:
             when = machine.now()
-            rows = run(found, Settings(Path(folder), given.size, given.repeat, given.threads, here=given.tiny))
-        text = table.section(found, rows, when)
+            rows = run(found, Settings(Path(folder), given.size, given.repeat, given.threads, here=given.tiny, mask=given.mask))
+        image = given.mask.stem if given.mask else ""
+        text = table.section(found, rows, when, image)
         print(text, flush=True)
         if given.out is not None:
-            table.merge(given.out, {name: text}, facts)
+            table.merge(given.out, {f"{name}__{image}" if image else name: text}, facts)
         wrong += table.differing(found, rows)
     for line in wrong:
         print(f"WRONG: {line}")

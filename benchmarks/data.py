@@ -27,6 +27,17 @@ def provide(folder: Path, size: int, name: str) -> Path:
     return path
 
 
+def given(folder: Path, file: Path) -> int:
+    """Put a cubic TIFF whose zeros are pores where the made mask would be; gives its edge in voxels."""
+    mask = vr.open(file).compute() == 0
+    edge = mask.shape[0]
+    if mask.shape != (edge,) * 3:
+        raise ValueError(f"{file} is no cube: {mask.shape}")
+    (folder / str(edge)).mkdir(parents=True)
+    np.save(folder / str(edge) / "mask.npy", mask)
+    return edge
+
+
 def field(edge: int) -> Any:
     """A periodic Gaussian field (f4) of mean 0 and deviation 1 in a cube."""
     white = np.random.default_rng(0).standard_normal((edge,) * 3, np.float32)

@@ -24,7 +24,7 @@ _MB = 1e6
 
 @dataclass(frozen=True)
 class Settings:
-    """How a run is made; ``here`` measures in this process (tests), without memory."""
+    """How a run is made; ``here`` measures in this process (tests), without memory; ``mask`` is a file that takes the place of the made mask."""
 
     folder: Path
     size: int | None = None
@@ -32,6 +32,7 @@ class Settings:
     threads: int = 2
     here: bool = False
     timeout: float = 3600.0
+    mask: Path | None = None
 
 
 @dataclass
@@ -56,8 +57,11 @@ class Row:
 def run(family: Family, settings: Settings) -> list[Row]:
     """The rows of a family's table; a contender that cannot run has a row with the reason."""
     rows: list[Row] = []
+    given = data.given(settings.folder, settings.mask) if settings.mask is not None else None
     for operation in family.operations:
-        size = SMALLEST if settings.here else operation.size or settings.size or family.size
+        if given and not operation.data:
+            continue
+        size = given or (SMALLEST if settings.here else operation.size or settings.size or family.size)
         for name in operation.data:
             for edge in {size} if settings.here else {size, TINY}:
                 data.provide(settings.folder / str(edge), edge, name)

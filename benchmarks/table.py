@@ -19,10 +19,11 @@ Made by `python -m benchmarks --out benchmarks/RESULTS.md`; each family replaces
 """
 
 
-def section(family: Family, rows: list[Row], when: str) -> str:
-    """A family's table with its notes, and the reasons of those that could not run."""
+def section(family: Family, rows: list[Row], when: str, image: str = "") -> str:
+    """A family's table with its notes, and the reasons of those that could not run; ``image`` names the image if it is no made one."""
     shown = [row for row in rows if row.seconds]
-    lines = [f"## {family.name}: {family.title}", "", _circumstances(family, shown, when), "", *_table(family, shown)]
+    title = f"## {family.name}: {family.title}" + (f", {image}" if image else "")
+    lines = [title, "", _circumstances(family, shown, when), "", *_table(family, shown)]
     if family.notes:
         lines += ["", family.notes]
     absent = {row.contender: row.reason for row in rows if row.reason}
@@ -80,9 +81,10 @@ def differing(family: Family, rows: list[Row]) -> list[str]:
 
 
 def merge(path: Path, sections: Mapping[str, str], facts: Mapping[str, Any]) -> None:
-    """Write the file: new sections, and the old ones of families that did not run."""
+    """Write the file: new sections, and the old ones of what did not run; a section of a given image is ``family__image``."""
     before = path.read_text() if path.exists() else ""
     kept = dict(re.findall(r"<!-- begin (\w+) -->\n(.*?)<!-- end \1 -->", before, flags=re.DOTALL))
     kept |= sections
-    parts = [f"<!-- begin {name} -->\n{kept[name]}<!-- end {name} -->\n" for name in FAMILIES if name in kept]
+    order = [key for name in FAMILIES for key in sorted(kept) if key.partition("__")[0] == name]
+    parts = [f"<!-- begin {key} -->\n{kept[key]}<!-- end {key} -->\n" for key in order]
     path.write_text("\n".join([HEADER.format(**facts), *parts]))

@@ -4,7 +4,9 @@ import subprocess
 import warnings
 from dataclasses import replace
 
+import numpy as np
 import pytest
+import tifffile
 
 from benchmarks import cli, table
 from benchmarks.model import FAMILIES, family
@@ -34,6 +36,22 @@ def test_a_measurement_in_its_own_process(tmp_path):
     assert 0 <= ours.peaks[0] < 1000
     assert ours.difference == 0
     assert {row.reason for row in rows} == {""}
+
+
+def test_a_given_mask_takes_the_place_of_the_made_one(tmp_path):
+    pores = np.random.default_rng(0).random((70, 70, 70)) < 0.3
+    tifffile.imwrite(tmp_path / "stone.tif", np.where(pores, 0, 255).astype("u1"))
+    found = family("label")
+    ours = tuple(replace(each, contenders=each.contenders[:1]) for each in found.operations)
+    rows = run(replace(found, operations=ours), Settings(tmp_path, here=True, mask=tmp_path / "stone.tif"))
+    assert {row.size for row in rows} == {70}
+    np.testing.assert_array_equal(np.load(tmp_path / "70" / "mask.npy"), pores)
+    assert len(rows) == sum(bool(each.data) for each in found.operations)
+    text = table.section(found, rows, "today", "stone")
+    table.merge(tmp_path / "all.md", {"label": "made\n", "label__stone": text, "read": "other\n"}, {"machine": "", "software": ""})
+    table.merge(tmp_path / "all.md", {"label": "anew\n"}, {"machine": "", "software": ""})
+    whole = (tmp_path / "all.md").read_text()
+    assert whole.index("other") < whole.index("anew") < whole.index("store to store, stone") < whole.index("70³")
 
 
 def test_contenders_alternate_and_the_median_is_taken(tmp_path, monkeypatch):

@@ -13,6 +13,8 @@ import voxelrock as vr
 from tests.labels.components_dense import structure
 from tests.morphology import basins_dense as dense
 from voxelrock.errors import DataError, GridMismatchError, ParameterError, ParameterTypeError
+from voxelrock.kernels.purposes import Flood, Markers, Minima
+from voxelrock.morphology.basins import through_basins
 from voxelrock.testing import raise_if_computed, stored
 
 G, M = vr.segmentation, vr.morphology
@@ -224,3 +226,36 @@ def test_one_reading_per_pass_and_two_tasks_a_block_and_a_tree():
     assert 128 <= len(graph) <= 2 * 64 + 3 * 9 + 3
     with dask.config.set(scheduler="sync"):
         assert set(np.unique(G.watershed(image).compute())) == {1}
+
+
+@pytest.mark.parametrize("smooth", [0, 1.2])
+def test_boxes_in_boxes_decide_as_the_whole_image(smooth):
+    random = np.random.default_rng(11)
+    array = ndi.gaussian_filter(random.random((24, 20, 27)), smooth)
+    array = np.rint(array * 400).astype("i4")
+    markers = np.where(random.random(array.shape) < 0.01, random.integers(1, 9, array.shape), 0).astype("u2")
+    seeds = np.where(random.random(array.shape) < 0.003, array, 1000).astype("i4")
+    found = []
+    for size in (3, 64):  # four levels of boxes, and none
+        image = stored(array, tuple(tuple(min(size, n - i) for i in range(0, n, size)) for n in array.shape))
+        regions = [G.watershed(image, depth=depth, connectivity=18) for depth in (0, np.ptp(array) // 20, np.ptp(array) // 4)]
+        others = G.watershed(image, markers=stored(markers)), M.h_minima(image, depth=3), M.reconstruction(stored(seeds), image, method="erosion")
+        found.append([result(each) for each in (*regions, *others)])
+    for ours, whole in zip(*found):
+        np.testing.assert_array_equal(ours, whole)
+    assert len({int(each.max()) for each in found[0][:3]}) == 3
+
+
+@pytest.mark.parametrize("purpose", [Minima(0.0), Minima(0.2), Markers(), Flood()])
+def test_a_node_keeps_basins_of_its_surface(purpose):
+    noise = np.random.default_rng(2).random((48, 48, 48)).astype("f4")
+    image = stored(noise, ((12,) * 4,) * 3)
+    third = () if not purpose.takes else (stored((noise > 0.999).astype("u2" if purpose.takes == "markers" else "f4")).data,)
+    graph = dict(through_basins(image.data, (), purpose, *third, connectivity=26, dtype="f4" if purpose == Flood() else "i4").__dask_graph__())
+    nodes = [key for key in graph if key[0].endswith("-node")]
+    pieces = [node[0] for node in dask.get(graph, nodes)]
+    assert {piece.box.shape for piece in pieces} == {(24, 24, 24), (48, 48, 48)}
+    for piece in pieces:
+        assert piece.basins.ids.size <= 1.25 * piece.opened.size  # a few wait for an open one
+        assert piece.edges.a.size < max(piece.basins.ids.size, 1)
+    assert next(p for p in pieces if p.box.shape == (48, 48, 48)).basins.ids.size == 0

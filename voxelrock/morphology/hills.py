@@ -78,9 +78,10 @@ def reconstruction(seed: VoxelImage, mask: VoxelImage, /, *, method: str = "dila
     Notes
     -----
     Bitwise: ``skimage.morphology.reconstruction`` on the whole image, voxel by voxel (Vincent 1993, doi:10.1109/83.217222, defines it). It takes
-    two passes whatever the ways are like: the image's basins become a graph, in which a forest of lowest passes holds all best ways. Memory:
-    64 bytes for each basin of the image in one task (a smooth image has few, white noise one for seven voxels), faces of blocks, and in a
-    task 20 bytes per voxel of a block. Halo 1.
+    two passes whatever the ways are like: the image's basins become a graph, in which a forest of lowest passes holds all best ways, and what is
+    inside a box is decided there. Memory: in a task 20 bytes per voxel of a block and 300 for each of its basins (a smooth image has few, white
+    noise one for seven voxels); beyond that what lies on the surfaces of boxes. For the second pass 20 bytes for each basin stay, in memory while
+    they are few, else in files in ``options.scratch``. Halo 1.
 
     Examples
     --------
