@@ -6,6 +6,8 @@ import math
 import numpy as np
 import pytest
 import scipy.ndimage as ndi
+from hypothesis import given
+from hypothesis import strategies as st
 
 import voxelrock as vr
 from tests.graph.test_budget import hollow, tasks
@@ -14,7 +16,7 @@ from tests.pores.sizes_dense import cut
 from voxelrock.errors import ParameterError, ParameterTypeError
 from voxelrock.generators import sphere_pack
 from voxelrock.geometry import VoxelGrid
-from voxelrock.kernels.inscribed import inclusions, needed_balls, paint
+from voxelrock.kernels.inscribed import needed_balls, paint
 from voxelrock.morphology.distances import squared_distance
 from voxelrock.pores import critical_radius, granulometry, local_thickness, pore_size_distribution, porosimetry
 
@@ -44,14 +46,22 @@ def test_the_balls_that_are_left_cover_as_all_do(weights, top):
     np.testing.assert_array_equal(out, sizes.covered(field, mask, weights))
 
 
-def test_the_table_of_inclusions_is_the_least():
-    x, y, z = np.meshgrid(*[np.arange(-8, 9)] * 3, indexing="ij")
-    own = x**2 + y**2 + z**2
-    table = inclusions((1, 1, 1), 64)
-    for square in (1, 2, 5, 14, 41, 63):
-        for v, step in ((1, (0, 0, 1)), (4, (0, 1, 1)), (13, (1, 1, 1)), (22, (2, 1, 1))):
-            other = (x - step[2]) ** 2 + (y - step[1]) ** 2 + (z - step[0]) ** 2
-            assert table[square, v] == 1 + other[own < square].max()
+@pytest.mark.parametrize("weights", [(1, 1, 1), (4, 1, 1), (9, 4, 25)])
+@given(st.integers(0, 999), st.sampled_from([1, 3, 30, 500]))
+def test_balls_that_are_left_out_do_nothing(weights, seed, top):
+    random = np.random.default_rng(seed)
+    field = np.rint(top * ndi.gaussian_filter(random.random((13, 15, 17)), random.uniform(0, 2))).astype("i4")  # any field, not of distances alone
+    field[random.random(field.shape) < 0.2] = 0
+    out = field.copy()
+    paint(out, needed_balls(field, weights=weights, start=(0, 0, 0), extent=field.shape), weights=weights, start=(0, 0, 0))
+    np.testing.assert_array_equal(out, sizes.covered(field, field > 0, weights))
+
+
+def test_in_a_cavern_few_balls_are_painted():
+    z, y, x = np.ogrid[-40:41, -40:41, -40:41]
+    rough = z**2 + y**2 + x**2 < (30 + 40 * ndi.gaussian_filter(np.random.default_rng(0).random((81, 81, 81)), 2)) ** 2
+    field = np.rint(ndi.distance_transform_edt(rough) ** 2).astype("i4")
+    assert needed_balls(field, weights=(1, 1, 1), start=(0, 0, 0), extent=field.shape).size < 0.05 * rough.sum()
 
 
 @pytest.mark.parametrize("width", [1, 2, 3, 4, 7, 10])

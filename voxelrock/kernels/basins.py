@@ -202,15 +202,18 @@ def _beaten(connectivity: int) -> HostArray:
     return found
 
 
-def passes(block: HostArray, labels: HostArray, connectivity: int, code: HostArray | None = None) -> tuple[HostArray, HostArray, HostArray, HostArray]:
+def passes(
+    block: HostArray, labels: HostArray, connectivity: int, *, code: HostArray | None = None, across: int | None = None
+) -> tuple[HostArray, HostArray, HostArray, HostArray]:
     """The pairs of labels that touch in a block, and the indices of the higher and the lower voxel of each pass (int64 all).
 
-    With the ``code`` of the ways down that the labels follow, pairs of voxels that cannot be lowest are left out, even where the lower pair lies across
-    the block's side. Memory: 50 to 130 bytes for each pair, and half of it again while the table grows, and a copy of a block that is not contiguous.
+    With the ``code`` of the ways down that the labels follow, pairs of voxels that cannot be lowest are left out, even where the lower pair lies
+    across the block's side. ``across`` names an axis: only voxels beside each other along it are looked at, then.
+    Memory: 50 to 130 bytes for each pair, and half of it again while the table grows, and a copy of a block that is not contiguous.
     """
     values = np.ascontiguousarray(ordered(block)[0]).reshape(-1)
     values.flags.writeable = False
-    after = np.array([step[1:] for step in steps(connectivity) if step[0] > REST], np.int64)
+    after = np.array([step[1:] for step in steps(connectivity) if step[0] > REST and (across is None or step[1 + across])], np.int64)
     ways = np.full(labels.size, REST, np.uint8) if code is None else np.ascontiguousarray(code).reshape(-1)
     keys, high, low = _passes(values, labels, ways, after, _beaten(connectivity)).T
     return keys >> 32, keys & 0xFFFFFFFF, high, low

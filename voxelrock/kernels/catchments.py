@@ -8,6 +8,7 @@ is decided there (:mod:`voxelrock.kernels.contraction`): a piece is as large as 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import reduce
 from operator import or_
@@ -74,7 +75,7 @@ class Rules:
 
 @dataclass(frozen=True)
 class Catchment:
-    """A box: its graph, on each open side the numbers of basins (from 1, of ``opened``, their ids) and the values of voxels.
+    """A box: its graph, on each open side the numbers of basins (from 1, of ``opened``, their ids) and the values of voxels that have one.
 
     ``finished`` are the ids of regions that are to be numbered: those that were finished last, then those of each part.
     """
@@ -139,11 +140,11 @@ def _nodes(ids: HostArray, bottom: HostArray, seed: HostArray) -> Basins:
     return nodes
 
 
-def _edges(block: HostArray, basins: _Slab | Drained, ids: HostArray, start: Triple, rules: Rules) -> Edges:
-    """The passes between the basins of a block whose label l has the id ``ids[l - 1]``."""
-    a, b, high, low = passes(block, basins.labels, rules.connectivity, basins.code if isinstance(basins, Drained) else None)
+def _edges(block: HostArray, found: tuple[HostArray, ...], ids: HostArray, start: Triple, extent: Triple) -> Edges:
+    """The passes between the basins of a block whose label l has the id ``ids[l - 1]``, as :func:`~voxelrock.kernels.basins.passes` found them."""
+    a, b, high, low = found
     flat = block.reshape(-1)
-    there = (index_in_image(index, block.shape, start, rules.extent) for index in (high, low))
+    there = (index_in_image(index, block.shape, start, extent) for index in (high, low))
     return Edges(ids[a - 1], ids[b - 1], flat[high].astype("f8"), next(there), flat[low].astype("f8"), next(there))
 
 
@@ -171,10 +172,10 @@ def catchment(*blocks: Block, rules: Rules, start: Any, shape: Any) -> tuple[Cat
         seeds = np.ascontiguousarray(to_host(blocks[2])).reshape(-1)
         lowest(seeds.view(np.uint8) if seeds.dtype == bool else seeds, found.labels.reshape(-1), seed)
     nodes = _nodes(ids, bottom, seed)
-    edges = spanning(_edges(block, found, ids, start, rules), nodes.ids)
+    edges = spanning(_edges(block, passes(block, found.labels, rules.connectivity, code=found.code), ids, start, rules.extent), nodes.ids)
     sides = rules.open_sides(box) if box.size else []
     planes = {side: _face(found.labels, *side) for side in sides}
-    values = {side: _face(block, *side) for side in sides}
+    values = {side: _face(block, *side)[plane > 0] for side, plane in planes.items()}
     faces, opened = _numbered(planes, ids)
     return _settled(Catchment(box, faces, values, opened, nodes, edges, _NONE), [Part(box, _places(nodes, ids), 0)], rules)
 
@@ -211,13 +212,26 @@ class _Slab(NamedTuple):
     """Two planes that lie side by side across a cut through a box: numbers and values of their voxels."""
 
     start: Triple
+    axis: int
     labels: HostArray
     values: HostArray
 
+    def edges(self, ids: HostArray, rules: Rules) -> Edges:
+        """The passes from one plane to the other."""
+        return _edges(self.values, passes(self.values, self.labels, rules.connectivity, across=self.axis), ids, self.start, rules.extent)
 
-def _slabs(pieces: list[Catchment], box: VoxelBox) -> list[_Slab]:
+
+def _dense(plane: Plane, values: HostArray) -> HostArray:
+    """The values of a face, 0 where there is no basin."""
+    there = plane.dense() > 0
+    out = np.zeros(there.shape, values.dtype)
+    out[there] = values
+    return out
+
+
+def _slabs(pieces: list[Catchment], box: VoxelBox) -> Iterator[_Slab]:
+    """One after the other: that of a large box is large."""
     shifts = np.cumsum([0, *(piece.opened.size for piece in pieces)]).tolist()
-    slabs = []
     for axis in range(3):
         for cut, before, after in meeting([piece.box for piece in pieces], axis):
             a, b = (other for other in range(3) if other != axis)
@@ -226,26 +240,26 @@ def _slabs(pieces: list[Catchment], box: VoxelBox) -> list[_Slab]:
                 corner = [(pieces[i].box.start[a] - box.start[a], pieces[i].box.start[b] - box.start[b]) for i in side]
                 moved = [pieces[i].faces[axis, low].renamed(np.arange(pieces[i].opened.size + 1) + shifts[i]) for i in side]
                 labels.append(assembled((plane, *place) for plane, place in zip(moved, corner)))
-                values.append(tiled([(pieces[i].values[axis, low], *place) for i, place in zip(side, corner)]))
+                values.append(tiled([(_dense(pieces[i].faces[axis, low], pieces[i].values[axis, low]), *place) for i, place in zip(side, corner)]))
             start = tuple(cut - 1 if other == axis else box.start[other] for other in range(3))
-            slabs.append(_Slab(start, np.stack(labels, axis), np.stack(values, axis)))  # type: ignore[arg-type]
-    return slabs
+            yield _Slab(start, axis, np.stack(labels, axis), np.stack(values, axis))  # type: ignore[arg-type]
 
 
-def _resolved(slabs: list[_Slab], opened: HostArray, open_ids: HostArray, extent: Triple) -> tuple[HostArray, HostArray]:
-    """Of the basins that leave their boxes, those whose way is known now, ascending, and the ids that they turn out to be."""
-    known = np.full(open_ids.size, np.iinfo(np.int64).min)
-    there = np.stack(np.unravel_index(-1 - open_ids, extent), axis=-1) if open_ids.size else np.empty((0, 3), np.int64)
-    for slab in slabs:
+def _contacts(pieces: list[Catchment], box: VoxelBox, opened: HostArray, leaving: HostArray, rules: Rules) -> tuple[list[Edges], HostArray, HostArray]:
+    """The passes across all cuts; of the basins that leave their boxes, those whose way is known now, ascending, and the ids that they turn out to be."""
+    edges, known = [], np.full(leaving.size, np.iinfo(np.int64).min)
+    there = np.stack(np.unravel_index(-1 - leaving, rules.extent), axis=-1) if leaving.size else np.empty((0, 3), np.int64)
+    for slab in _slabs(pieces, box):
+        edges.append(slab.edges(opened, rules))
         place = there - np.array(slab.start)
         inside = np.flatnonzero(((place >= 0) & (place < np.array(slab.labels.shape))).all(axis=1))
         known[inside] = opened[slab.labels[tuple(place[inside].T)] - 1]
     found = known != np.iinfo(np.int64).min
-    names, values = open_ids[found], known[found]
+    names, values = leaving[found], known[found]
     while True:  # a way may go through several boxes
         further = _renamed(values, names, values)
         if np.array_equal(further, values):
-            return names, values
+            return edges, names, values
         values = further
 
 
@@ -260,15 +274,13 @@ def _renamed(ids: HostArray, names: HostArray, values: HostArray) -> HostArray:
 def join(pieces: list[Catchment], rules: Rules) -> tuple[Catchment, Joint]:
     """The piece of the box that several pieces tile, and what their basins turned out to be.
 
-    Memory: the pieces' graphs, and two planes.
+    Memory: the pieces' graphs three times, and two planes.
     """
     box = reduce(or_, (piece.box for piece in pieces))
     parts = [piece for piece in pieces if piece.box.size]
     opened = np.concatenate([np.empty(0, np.int64), *(piece.opened for piece in parts)])
-    slabs = _slabs(parts, box)
     rows = Basins(*(np.concatenate(columns) for columns in zip(*(piece.basins for piece in pieces))))
-    names, values = _resolved(slabs, opened, np.unique(rows.ids[rows.ids < 0]), rules.extent)
-    contacts = [_edges(slab.values, slab, opened, slab.start, rules) for slab in slabs]
+    contacts, names, values = _contacts(parts, box, opened, np.unique(rows.ids[rows.ids < 0]), rules)
     nodes = _nodes(_renamed(rows.ids, names, values), rows.bottom, rows.seed)
     edges = Edges(*(np.concatenate(columns) for columns in zip(*(piece.edges for piece in pieces), *contacts)))
     edges = spanning(edges._replace(a=_renamed(edges.a, names, values), b=_renamed(edges.b, names, values)), nodes.ids)
@@ -290,7 +302,8 @@ def _outside(parts: list[Catchment], box: VoxelBox, opened: HostArray, rules: Ru
         corner = [(p.box.start[a] - box.start[a], p.box.start[b] - box.start[b]) for _, p in row]
         moved = [p.faces[axis, low].renamed(np.append(0, same[shifts[i] : shifts[i + 1]] + 1)) for i, p in row]
         planes[axis, low] = assembled((plane, *place) for plane, place in zip(moved, corner))
-        values[axis, low] = tiled([(p.values[axis, low], *place) for (_, p), place in zip(row, corner)])
+        whole = tiled([(_dense(p.faces[axis, low], p.values[axis, low]), *place) for (_, p), place in zip(row, corner)])
+        values[axis, low] = whole[planes[axis, low] > 0]
     faces, still = _numbered(planes, ids)
     return faces, values, still
 

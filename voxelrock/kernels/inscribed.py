@@ -1,20 +1,20 @@
 """The largest ball that covers each voxel, of balls whose squared radii are a field: local thickness, and what a meniscus reaches.
 
 A field gives each voxel q the square f(q) of a radius, 0 where there is no ball; the ball of q are the voxels p with |p − q|² < f(q). Asked
-is the largest f(q) over all balls that hold p. Two rules leave out balls that others make superfluous. A ball lies inside that of a
-neighbour at v if the neighbour's square is at least 1 + max |x − v|² over |x|² < f(q): a table for each v, exact on the lattice. And if no
-neighbour has a smaller square, then every voxel p of the ball lies in the ball of the neighbour towards p, as near to p as can be, and so
-on down to p itself. What is left is painted from the largest down, each voxel once: a row of a ball is a mask over
+is the largest f(q) over all balls that hold p. Two rules leave out balls that others make superfluous. If no neighbour has a smaller square, then
+every voxel p of the ball lies in the ball of the neighbour towards p, as near to p as can be, and so on down to p itself. And if each voxel of
+the ball lies in that of some neighbour whose square is larger, then these do its work, or larger ones do theirs. That is soon seen: what
+the larger one of two unit neighbours leaves uncovered is beyond a plane, and beyond three planes few voxels of the ball are left, near
+where it touches its surroundings. What is left is painted from the largest down, each voxel once: a row of a ball is a mask over
 the bits of voxels that are still to be painted.
 
-Sources: T. Hildebrand, P. Rüegsegger, J. Microsc. 185 (1997), doi:10.1046/j.1365-2818.1997.1340694.x (local thickness); E. Rémy, E. Thiel, Pattern
-Recognit. Lett. 23 (2002), doi:10.1016/S0167-8655(01)00143-1 (look-up tables for inclusion of discrete balls).
+Sources: T. Hildebrand, P. Rüegsegger, J. Microsc. 185 (1997), doi:10.1046/j.1365-2818.1997.1340694.x (local thickness). The rule
+of covered balls is our own; that of a ball inside one other, by tables, is of E. Rémy, E. Thiel, Pattern Recognit. Lett. 23 (2002),
+doi:10.1016/S0167-8655(01)00143-1.
 """
 
 from __future__ import annotations
 
-import math
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,10 +24,8 @@ from voxelrock.kernels.distances import Weights
 from voxelrock.kernels.runs import trailing_zeros
 from voxelrock.typing import HostArray, Triple
 
-_LARGEST = 2**17
-"""Squares up to here, in steps of the smallest weight, have entries in the table of inclusions."""
-_NEAREST, _FAR = 26, 64
-"""The nearest neighbours come first; others tell more of balls whose squares are that many times the smallest weight."""
+_MOST = 256
+"""A ball of which more voxels are beyond the planes is painted without a look at each."""
 _CELL, _WIDE = 8, 24
 """Balls of more voxels in radius are painted cell by cell."""
 _TABLE = 2**22
@@ -46,100 +44,132 @@ class Balls(NamedTuple):
         return len(self.squares)
 
 
-@lru_cache(maxsize=8)
-def inclusions(weights: Weights, bound: int) -> HostArray:
-    """For each square below ``bound`` and each step v in {0, 1, 2}³ the least square at v whose ball holds that of the first square at 0.
-
-    (bound, 27) int64; v as a number of base 3, the first column is not used.
-    """
-    z, y, x = (math.isqrt(bound // int(w)) + 1 for w in weights)
-    found = np.zeros((bound, 27), np.int64)
-    _farthest((int(weights[0]), int(weights[1]), int(weights[2])), (z, y, x), found)
-    return np.maximum.accumulate(found, axis=0)
-
-
-@jit
-def _farthest(weights: Triple, reach: Triple, found: HostArray) -> None:
-    """1 + the largest |x + v|² over |x|² < r, at r = |x|² + 1: later ones follow by a running maximum."""
-    a, b, c = weights
-    for z in range(reach[0] + 1):
-        for y in range(reach[1] + 1):
-            for x in range(reach[2] + 1):
-                square = a * z * z + b * y * y + c * x * x + 1
-                if square < found.shape[0]:
-                    for v in range(27):
-                        k, m, n = z + v // 9, y + v // 3 % 3, x + v % 3
-                        found[square, v] = max(found[square, v], a * k * k + b * m * m + c * n * n + 1)
-
-
 def _neighbours(shape: Triple) -> HostArray:
-    """Steps to neighbours (z, y, x), through memory, and their column in the table: the 26 nearest, then all others in reach 2 that are no
-    multiples of these."""
-    reach = range(-2, 3)
-    steps = sorted((max(abs(z), abs(y), abs(x)), abs(z) + abs(y) + abs(x), z, y, x) for z in reach for y in reach for x in reach)[1:]
-    kept = [step[2:] for step in steps if math.gcd(*step[2:]) == 1]
-    return np.array([(z, y, x, (z * shape[1] + y) * shape[2] + x, abs(z) * 9 + abs(y) * 3 + abs(x)) for z, y, x in kept], np.int64)
+    """Steps to the 26 neighbours (z, y, x), and through memory; the nearest first: those before along z, y, x, then those after along x, y, z."""
+    reach = range(-1, 2)
+    steps = sorted((abs(z) + abs(y) + abs(x), z, y, x) for z in reach for y in reach for x in reach)[1:]
+    return np.array([(z, y, x, (z * shape[1] + y) * shape[2] + x) for _, z, y, x in steps], np.int64)
 
 
 @jit
-def _inner(field: HostArray, i: int, near: HostArray, table: HostArray) -> bool:
-    """Whether no neighbour's ball holds that of a voxel, and one of the nearest is lower."""
-    own = field[i]
-    known, lower = own < table.shape[0], False
-    for n in range(_NEAREST):
-        other = field[i + near[n, 3]]
-        if other < own:
-            lower = True
-        elif known and other >= table[np.int64(own), near[n, 4]]:
-            return False
-    if lower and known and own > _FAR * table[1, 1]:
-        for n in range(_NEAREST, near.shape[0]):
-            if field[i + near[n, 3]] >= table[np.int64(own), near[n, 4]]:
-                return False
+def _look(field: HostArray, i: int, near: HostArray, found: HostArray) -> bool:
+    """The squares of a voxel's neighbours, all in the block; and whether one is lower."""
+    own, lower = field[i], False
+    for n in range(near.shape[0]):
+        found[n] = field[i + near[n, 3]]
+        lower |= found[n] < own
     return lower
 
 
 @jit
-def _beside(field: HostArray, sides: HostArray, at: tuple[int, int, int, int], near: HostArray, table: HostArray) -> bool:
-    """The same near a side of the block, where a neighbour that the image has and the block has not counts as lower.
+def _look_around(field: HostArray, sides: HostArray, at: tuple[int, int, int, int], near: HostArray, found: HostArray) -> bool:
+    """The same near a side of the block: 0 where it has no neighbour, which may be lower if the image has one.
 
     ``sides`` are the block's shape, start, and the image's shape; ``at`` is the voxel's index, and its place (z, y, x).
     """
-    own = field[at[0]]
-    known, lower = own < table.shape[0], False
+    own, lower = field[at[0]], False
     for n in range(near.shape[0]):
         beyond, nowhere = False, False
         for axis in range(3):
             there = at[1 + axis] + near[n, axis]
             beyond |= there < 0 or there >= sides[0, axis]
             nowhere |= there + sides[1, axis] < 0 or there + sides[1, axis] >= sides[2, axis]
-        if beyond:
-            lower |= n < _NEAREST and not nowhere
-            continue
-        other = field[at[0] + near[n, 3]]
-        if other < own:
-            lower |= n < _NEAREST
-        elif known and other >= table[np.int64(own), near[n, 4]]:
-            return False
+        found[n] = 0 if beyond else field[at[0] + near[n, 3]]
+        lower |= found[n] < own and not nowhere
     return lower
 
 
 @jit
-def _needed(field: HostArray, sides: HostArray, near: HostArray, table: HostArray, kept: HostArray) -> int:
-    """The indices of the voxels whose balls have to be painted."""
+def _beyond(before: Any, after: Any, own: int, weight: int) -> int:
+    """From how many voxels on, away from it, the larger one of two unit neighbours along an axis leaves the ball uncovered; 0 if none is larger."""
+    more: Any = np.int64(max(before, after)) - own
+    if more <= 0:
+        return 0
+    return (more + 1) >> 1 if weight == 1 else (more + weight) // (2 * weight)
+
+
+@jit
+def _planes(own: int, found: HostArray, weights: HostArray, planes: HostArray) -> None:
+    """For each axis the way away from the larger unit neighbour (0: none is larger), and from how many voxels on that one leaves uncovered."""
+    for axis in range(3):
+        before, after = found[axis], found[5 - axis]
+        planes[axis, 1] = _beyond(before, after, own, weights[axis])
+        planes[axis, 0] = 0 if planes[axis, 1] == 0 else 1 if before >= after else -1
+
+
+@jit
+def _covered(field: HostArray, i: int, own: int, near: HostArray, weights: HostArray) -> bool:
+    """Whether the unit neighbours alone leave nothing of a ball: mostly they do."""
+    left = own
+    for axis in range(3):
+        step = near[5 - axis, 3]
+        m = _beyond(field[i - step], field[i + step], own, weights[axis])
+        left -= weights[axis] * m * m
+    return left <= 0
+
+
+@jit
+def _uncovered(place: Triple, own: int, found: HostArray, near: HostArray, weights: HostArray) -> bool:
+    """Whether no neighbour with a larger square has a voxel, given from the centre, in its ball."""
+    for n in range(near.shape[0]):
+        if found[n] > own:
+            square = 0
+            for axis in range(3):
+                square += weights[axis] * (place[axis] - near[n, axis]) ** 2
+            if square < found[n]:
+                return False
+    return True
+
+
+@jit
+def _any_uncovered(own: int, found: HostArray, near: HostArray, weights: HostArray, planes: HostArray) -> bool:
+    """Whether larger neighbours leave a voxel of the ball uncovered, as far as looked for."""
+    a, b, c = weights
+    looked, z = 0, planes[0, 1]
+    while a * z * z + b * planes[1, 1] ** 2 + c * planes[2, 1] ** 2 < own:
+        y = planes[1, 1]
+        while a * z * z + b * y * y + c * planes[2, 1] ** 2 < own:
+            x = planes[2, 1]
+            while a * z * z + b * y * y + c * x * x < own:
+                for turn in range(8):  # both ways along an axis where no neighbour is larger
+                    k, m, n = (1 - 2 * (turn >> 2 & 1)), (1 - 2 * (turn >> 1 & 1)), (1 - 2 * (turn & 1))
+                    if (k < 0 and (planes[0, 0] != 0 or z == 0)) or (m < 0 and (planes[1, 0] != 0 or y == 0)) or (n < 0 and (planes[2, 0] != 0 or x == 0)):
+                        continue
+                    looked += 1
+                    place = (z * (planes[0, 0] or k), y * (planes[1, 0] or m), x * (planes[2, 0] or n))
+                    if looked > _MOST or _uncovered(place, own, found, near, weights):
+                        return True
+                x += 1
+            y += 1
+        z += 1
+    return False
+
+
+@jit
+def _needed(field: HostArray, sides: HostArray, near: HostArray, weights: HostArray, kept: HostArray) -> int:
+    """The indices of the voxels whose balls have to be painted; without weights all that the first rule leaves."""
     nz, ny, nx = sides[0]
-    found = 0
+    found, planes = np.empty(near.shape[0], field.dtype), np.zeros((3, 2), np.int64)
+    count = 0
     for z in range(nz):
         for y in range(ny):
             for x in range(nx):
                 i = (z * ny + y) * nx + x
                 if field[i] <= 0:
                     continue
-                inner = 1 < z < nz - 2 and 1 < y < ny - 2 and 1 < x < nx - 2
-                if _inner(field, i, near, table) if inner else _beside(field, sides, (i, z, y, x), near, table):
-                    kept[found] = i
-                    found += 1
-    return found
+                inner = 0 < z < nz - 1 and 0 < y < ny - 1 and 0 < x < nx - 1
+                own: Any = np.int64(field[i])
+                if inner and weights.size and _covered(field, i, own, near, weights):
+                    continue
+                if not (_look(field, i, near, found) if inner else _look_around(field, sides, (i, z, y, x), near, found)):
+                    continue
+                if weights.size:
+                    _planes(own, found, weights, planes)
+                    if not _any_uncovered(own, found, near, weights, planes):
+                        continue
+                kept[count] = i
+                count += 1
+    return count
 
 
 def needed_balls(field: HostArray, /, *, weights: Weights, start: Triple, extent: Triple) -> Balls:
@@ -160,12 +190,10 @@ def needed_balls(field: HostArray, /, *, weights: Weights, start: Triple, extent
         Memory beside them: 8 bytes for each voxel with a ball.
     """
     exact = all(isinstance(w, int) for w in weights)
-    largest = float(field.max(initial=0))
-    bound = 1 << max(4, int(min(largest, _LARGEST * min(weights))).bit_length())
-    table = inclusions(weights, bound) if exact else np.zeros((0, 27), np.int64)
     kept = np.empty(np.count_nonzero(field), np.int64)
     plain = np.ascontiguousarray(field).reshape(-1)
-    kept = kept[: _needed(plain, np.array([field.shape, start, extent]), _neighbours(field.shape), table, kept)]
+    whole = np.array(weights if exact else (), np.int64)
+    kept = kept[: _needed(plain, np.array([field.shape, start, extent]), _neighbours(field.shape), whole, kept)]
     squares = plain[kept]
     order = np.argsort(-squares, kind="stable")
     centers = np.stack(np.unravel_index(kept[order], field.shape), axis=1) + np.array(start)
