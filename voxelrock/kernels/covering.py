@@ -92,11 +92,14 @@ def levelled(squares: Block, /, *, levels: tuple[float, ...]) -> Block:
     return out
 
 
-@kernel(cost=1.0, workspace=2.0)
-def reached(access: Block, squares: Block, /) -> Block:
-    """The squares at which voxels are reached; :data:`BARE` in the phase where none is, 0 outside (``squares`` are 0 there)."""
+@kernel(cost=1.0, workspace=1.0)
+def reached(access: Block, *phase: Block) -> Block:
+    """The squares at which voxels are reached; :data:`BARE` where none is in the phase, the voxels that are True in all masks."""
     xp = namespace(access)
-    return xp.where((squares > 0) & (access <= 0), xp.asarray(BARE, dtype=squares.dtype), access)
+    bare = access <= 0
+    for mask in phase:
+        bare = bare & mask
+    return xp.where(bare, xp.asarray(BARE, dtype=access.dtype), access)
 
 
 @kernel(cost=1.0, workspace=1.0)

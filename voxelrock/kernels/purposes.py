@@ -7,11 +7,25 @@ from typing import Any
 
 import numpy as np
 
+from voxelrock.kernels.backend import jit
 from voxelrock.kernels.contraction import Folds, Homes, Kept, fold_floods, part_regions, unfold_floods
 from voxelrock.kernels.forests import Basins, Edges
 from voxelrock.typing import HostArray
 
 _NONE = np.empty(0, np.int64)
+
+
+@jit
+def _map(labels: HostArray, values: HostArray, out: HostArray) -> None:
+    for i in range(labels.size):
+        out[i] = values[labels[i]]
+
+
+def mapped(labels: HostArray, values: HostArray) -> HostArray:
+    """Labels replaced by the values that they number."""
+    out = np.empty(labels.shape, values.dtype)
+    _map(labels.reshape(-1), values, out.reshape(-1))
+    return out
 
 
 @dataclass(frozen=True)
@@ -30,7 +44,7 @@ class Whole:
 
     def voxels(self, labels: HostArray, block: HostArray, values: HostArray, dtype: Any) -> HostArray:
         """The values."""
-        return np.take(values.astype(dtype), labels)
+        return mapped(labels, values.astype(dtype))
 
 
 @dataclass(frozen=True)
@@ -54,7 +68,7 @@ class Minima:
 
     def voxels(self, labels: HostArray, block: HostArray, values: HostArray, dtype: Any) -> HostArray:
         """The numbers."""
-        return np.take(values.astype(dtype), labels)
+        return mapped(labels, values.astype(dtype))
 
 
 @dataclass(frozen=True)
@@ -77,7 +91,7 @@ class Markers:
 
     def voxels(self, labels: HostArray, block: HostArray, values: HostArray, dtype: Any) -> HostArray:
         """The labels."""
-        return np.take(values.astype(dtype), labels)
+        return mapped(labels, values.astype(dtype))
 
 
 @dataclass(frozen=True)
@@ -98,7 +112,7 @@ class Flood:
     def voxels(self, labels: HostArray, block: HostArray, values: HostArray, dtype: Any) -> HostArray:
         """That level, or the voxel's own value if it is higher."""
         outside = -np.inf if dtype.kind == "f" else 0 if dtype.kind == "b" else np.iinfo(dtype).min
-        level = np.take(np.append(outside, values[1:]).astype(dtype), labels)
+        level = mapped(labels, np.append(outside, values[1:]).astype(dtype))
         return np.where(block < level, level, block)  # outside, NaN stays too
 
 
@@ -127,4 +141,4 @@ class Bottoms:
 
     def voxels(self, labels: HostArray, block: HostArray, values: HostArray, dtype: Any) -> HostArray:
         """Whether a voxel is as low as the bottom of its region."""
-        return (np.take(values, labels) == block) & (labels > 0)
+        return (mapped(labels, values) == block) & (labels > 0)

@@ -76,6 +76,6 @@ def phase_of(mask: VoxelImage, keep: tuple[Any, ...]) -> tuple[Any, ...]:
     return (both(mask.data, keep[0]) if keep else mask.data,)
 
 
-def reached(found: Any, squares: Any) -> Any:
+def reached(found: Any, mask: VoxelImage, keep: tuple[Any, ...]) -> Any:
     """The field of balls of what is reached."""
-    return _REACHED(found, squares)
+    return _REACHED(found, mask.data, *keep)

@@ -92,7 +92,7 @@ def porosimetry(
     if into & out:
         raise ParameterError(f"a side is inlet or outlet, not both; got inlet={inlet!r} and outlet={outlet!r}")
     found = squares(mask, keep, metric, border)
-    field = reached(access(mask, keep, found, sides=into, connectivity=kind), found)
+    field = reached(access(mask, keep, found, sides=into, connectivity=kind), mask, keep)
     if out:
         invaded = cover(field, metric)
         leaves = at_sides(mask, keep, invaded, out, other=_above(invaded.dtype))
