@@ -59,6 +59,6 @@ FAMILY = Family(
             tolerance=1e-6,
         ),
     ),
-    size=256,
+    size=512,
     repeat=3,
 )

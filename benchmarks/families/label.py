@@ -117,7 +117,7 @@ FAMILY = Family(
     "label",
     "Connected components of a boolean image, store to store",
     (_components(6), _components(26), _graph(216)),
-    size=256,
+    size=512,
     repeat=3,
     columns=("tasks", "tasks per chunk", "optimising (s)"),
     notes="SimpleITK and dask-image number the components in orders of their own: their answers are not compared. "

@@ -51,7 +51,7 @@ FAMILY = Family(
             data=(_MASK,),
         ),
     ),
-    size=256,
+    size=512,
     repeat=3,
     notes=f"voxelrock finds every radius that occurs, in one pass. PoreSpy 3 tries whole radii, at most {_SIZES} of them, so that a throat of 3.9 counts "
     "as 3; it may also begin at any voxel of the faces, and covers by balls of other voxels: its answers are not compared.",

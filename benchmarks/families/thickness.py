@@ -44,13 +44,13 @@ FAMILY = Family(
             (
                 Contender(VOXELROCK, voxelrock),
                 Contender("PoreSpy, whole radii", stores.in_memory(porespy, _MASK), needs=("porespy",), compared=False),
-                Contender("localthickness", stores.in_memory(localthickness, _MASK), needs=("localthickness",), compared=False),
+                Contender("localthickness", stores.in_memory(localthickness, _MASK), needs=("localthickness",), compared=False, most_runs=1),
                 Contender("Zarr, read and write, no thickness", stores.in_memory(nothing, _MASK), limit=True, compared=False),
             ),
             data=(_MASK,),
         ),
     ),
-    size=256,
+    size=512,
     repeat=3,
     notes="Only voxelrock tries every ball: its answer is the definition's, voxel for voxel (tests/pores). PoreSpy tries balls of whole radii (a radius of 3.9 "
     "counts as 3), and localthickness spreads the largest distances by small steps: their answers are not compared. Their mean radii lay 8.3 % below "

@@ -66,7 +66,7 @@ FAMILY = Family(
     "watershed",
     "Watershed of distances in pores (a fifth of the volume), from minima, store to store",
     (_regions(6), _regions(26)),
-    size=256,
+    size=512,
     repeat=3,
     notes="Distances have ties, and everyone decides them in a way of his own: the answers are not compared. Without ties scikit-image's "
     "regions are voxelrock's (tests/morphology).",

@@ -15,6 +15,7 @@ from tests.labels import components_dense as dense
 from tests.morphology import basins_dense as basins
 from tests.pores import sizes_dense as sizes
 from tests.structure import configurations_dense as cubes
+from tests.structure import gradients_dense as gradients
 from tests.structure import lines_dense as runs
 from tests.structure import pairs_dense as pairs
 from tests.structure import windows_dense as windows
@@ -329,6 +330,9 @@ CASES = [
     Case("structure.chord_lengths", lambda im: X.chord_lengths(im, axis="x")["cut"], lambda a: runs.runs(a, axis=2)[1, 1:], "bool"),
     Case("structure.lineal_path where", lambda im: X.lineal_path(im, where=BALL), lambda a: runs.path(a, ball(a)), "bool", "structure.lineal_path", tolerance=1e-15),
     Case("structure.mean_intercept_length", lambda im: X.mean_intercept_length(im)["mean_intercept_length"], cubes.intercepts, "bool", tolerance=1e-13),
+    Case("structure.orientation", lambda im: X.orientation(im)["structure_tensor"], gradients.tensor, "u1", tolerance=1e-13),
+    Case("structure.orientation where", lambda im: X.orientation(im, where=BALL)["structure_tensor"], lambda a: gradients.tensor(a, ball(a)), "u1",
+         "structure.orientation", tolerance=1e-13),
     Case("structure.two_point", lambda im: X.two_point(F.median(im, radius_vx=1), lag=3, directions=["z", "1 -1 1"])[:, :2],
          lambda a: np.stack([pairs.curve(ndi.median_filter(a, 3), d, 1) for d in ("z", "1 -1 1")]), "bool", tolerance=1e-15),
     Case("structure.two_point where", lambda im: X.two_point(im, lag=3, directions="x", where=BALL), lambda a: pairs.curve(a, "x", 3, exists=ball(a))[None], "bool", "structure.two_point", tolerance=1e-15),

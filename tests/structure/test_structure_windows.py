@@ -180,3 +180,26 @@ def test_what_cannot_be_measured_is_refused():
     one = vr.compute(X.representative_volume(stored(np.ones((1, 1, 1), bool)), cell=1))
     assert float(one["whole"][0]) == 1
     assert np.isnan(one["representative_edge"]).all()
+
+
+@pytest.mark.parametrize(
+    "measure",
+    [
+        lambda image, **where: X.representative_volume(image > 90, cell=2, **where)["mean"],
+        lambda image, **where: X.local_porosity(image > 90, window=4, bins=5, **where),
+        lambda image, **where: X.lacunarity(image > 90, cell=2, **where),
+        lambda image, **where: X.box_counting(image > 90, **where)["count"],
+        lambda image, **where: X.over_thresholds(image, thresholds=[50, 120], **where)["surface_density"],
+        lambda image, **where: X.interface_area(image // 100, labels=[0, 1, 2], **where),
+    ],
+    ids=["representative_volume", "local_porosity", "lacunarity", "box_counting", "over_thresholds", "interface_area"],
+)
+def test_by_labels_is_where_each_of_them_is(measure):
+    array = np.random.default_rng(8).integers(0, 250, (16, 16, 16)).astype("u1")
+    image, halves = stored(array, ((9, 7), (16,), (5, 11))), (np.indices(array.shape)[0] >= 8).astype("u1")
+    by = stored(halves).assign(phases={0: vr.Phase("upper", "solid"), 1: vr.Phase("lower", "solid")})
+    found = measure(image, by=by)
+    along = "by" if "by" in found.dims else "label"
+    assert found[along].values.tolist() == [0, 1]
+    for label in (0, 1):
+        np.testing.assert_array_equal(found.sel({along: label}), measure(image, where=by == label))

@@ -55,12 +55,12 @@ def test_everything_is_written(tmp_path):
     assert written["results"]["porosity"]["value"] == float(found["porosity"])
     assert "definition" in written["results"]["porosity"]
     recipe = tomllib.loads((tmp_path / "recipe.toml").read_text())
-    assert [s["step"] for s in recipe["steps"]] == ["restrict", "denoise", "threshold", "sizes"]
+    assert [s["step"] for s in recipe["steps"]] == ["restrict", "denoise", "threshold", "sizes", "structure"]
     assert recipe["software"]["voxelrock"] == vr.__version__
     assert "porosity," in (tmp_path / "results.csv").read_text()
     figures = {p.name for p in (tmp_path / "figures").iterdir()}
     names = ("slices", "stages", "crop_raw", "crop_filtered", "crop_segmented", "histogram", "porosity_threshold", "profiles", "pore_sizes")
-    names = (*names, "capillary_pressure")
+    names = (*names, "capillary_pressure", "two_point", "chords", "windows")
     assert figures == {f"{name}.{suffix}" for name in names for suffix in ("png", "svg")}
     curves = {p.name for p in (tmp_path / "curves").iterdir()}
     sizes = {"pore_size_density", "pore_size_fraction", "pore_size_cumulative", "capillary_pressure", "mercury_saturation", "throat_size_distribution"}

@@ -29,6 +29,7 @@ from voxelrock.workflow import Recipe, analyze_samples, plan
 from voxelrock.workflow import analyze as run_analysis
 from voxelrock.workflow.batch import parse_voxel_size, read_samples
 from voxelrock.workflow.phases import parse_labels, parse_micro, phases_from
+from voxelrock.workflow.recipe import STATISTICS
 from voxelrock.workflow.regions import HELP as ROI_HELP
 
 _COLUMN = 25
@@ -113,6 +114,7 @@ def step_options(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--nodata", type=float, help="Grey value of voxels that hold no data (nan is one).")
 @step_options
 @click.option("--sizes/--no-sizes", default=None, help="Measure sizes of pores and throats, and capillary pressure. Default: yes.")
+@click.option("--statistics", metavar="LIST", help=f"Spatial statistics to measure: all, none, or some of {','.join(STATISTICS)}. Default: all.")
 @click.option("--samples", metavar="FILE", help="Many samples: a CSV file with sample, path, voxel_size, pore, outside, roi, threshold.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Folder of the results; PATH with -analysis by default.")
 @click.option("--overwrite", is_flag=True, help="Replace an earlier analysis; without it, only what is missing is made.")
@@ -120,13 +122,14 @@ def step_options(function: Callable[..., Any]) -> Callable[..., Any]:
 def analyze(
     path: str | None, samples: str | None, out: Path | None, overwrite: bool, dry_run: bool, nodata: float | None, sizes: bool | None, **options: Any
 ) -> None:
-    """Find the rock, segment and measure it, and report: report.html, results.json, results.csv, recipe.toml, curves, figures, segmented.zarr.
+    """Find the rock, segment and measure it, and report: report.html, results.json, results.csv, statistics.nc, recipe.toml, curves, figures,
+    segmented.zarr.
 
     PATH is a Zarr store, a TIFF file or folder of slices, a .raw, .mhd, .mha or .npy file. A grey scan is denoised (median of 3 × 3 × 3) and
     thresholded (Otsu) inside the plug that is found; a segmented one (--pore) is measured as it is. Run again, only what is missing is made: after an
     interruption it goes on where it stopped.
     """
-    said = steps_of(options)
+    said, statistics = steps_of(options), options.pop("statistics")
     recipe = recipe_of(said)
     if (path is None) == (samples is None):
         raise ParameterError("give one PATH, or --samples with a CSV file")
@@ -135,22 +138,32 @@ def analyze(
         image = opened(str(place), **{**options, "voxel_size": voxel_size or options["voxel_size"]})
         return image if nodata is None else image.assign(nodata=nodata)
 
-    if sizes is not None and recipe is None and samples is not None:
-        raise ParameterError("with --samples, say --no-sizes together with other steps (such as --denoise median), or in a --recipe")
-    if sizes is not None and recipe is not None:
-        recipe = recipe.with_sizes(sizes)
+    if (sizes, statistics) != (None, None) and recipe is None and samples is not None:
+        raise ParameterError("with --samples, say --no-sizes or --statistics together with other steps (such as --denoise median), or in a --recipe")
+    if recipe is not None:
+        recipe = _measuring(recipe, sizes, statistics)
     if samples is not None:
         _campaign(samples, (out, overwrite, dry_run), recipe, said["roi"] or "", open_one)
         return
     assert path is not None
     image = open_one(path, "")
-    steps = recipe or Recipe.suited(image, roi=said["roi"] or "auto").with_sizes(sizes is not False)
+    steps = recipe or _measuring(Recipe.suited(image, roi=said["roi"] or "auto"), sizes, statistics)
     if dry_run:
         for line in plan(image, recipe=steps).lines():
             click.echo(line)
         return
     folder = out or beside(path, "-analysis")
     show(run_analysis(image, out=folder, recipe=steps, source=path, overwrite=overwrite, say=say))
+
+
+def _measuring(recipe: Recipe, sizes: bool | None, statistics: str | None) -> Recipe:
+    """The recipe with what the options say of measuring."""
+    if sizes is not None:
+        recipe = recipe.with_sizes(sizes)
+    if statistics is None:
+        return recipe
+    named = {"all": STATISTICS, "none": ()}.get(statistics.strip())
+    return recipe.with_statistics([one.strip() for one in statistics.split(",")] if named is None else named)
 
 
 def _campaign(samples: str, how: tuple[Path | None, bool, bool], recipe: Recipe | None, roi: str, open_one: Callable[[Any, str], VoxelImage]) -> None:

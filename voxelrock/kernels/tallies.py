@@ -107,7 +107,7 @@ def join_tallies(partials: list[list[Tallies]]) -> list[Tallies]:
     whole = parts[0].box
     for part in parts[1:]:
         whole = whole | part.box
-    counts = np.zeros((*whole.shape, COLUMNS), np.int64)
+    counts = np.zeros((*whole.shape, parts[0].counts.shape[-1]), np.int64)
     for part in parts:
         counts[part.box.within(whole).slices] += part.counts
     return [Tallies(whole, counts)]

@@ -10,12 +10,13 @@ from voxelrock.structure.interfaces import interface_area
 from voxelrock.structure.lagmaps import two_point_map, two_point_radial
 from voxelrock.structure.maps import grey_porosity, local_map, porosity_map, saturation_map
 from voxelrock.structure.minkowski import connectivity_density, euler_number, minkowski, specific_surface
+from voxelrock.structure.orientation import orientation
 from voxelrock.structure.representative import representative_volume
 from voxelrock.structure.variation import autocovariance, variogram
 
 __all__ = [
     "autocovariance", "box_counting", "chord_lengths", "cluster_function", "connectivity_density", "euler_number", "grey_porosity",
     "integral_scale", "interface_area", "joint_histogram", "lacunarity", "lineal_path", "local_map", "local_porosity",
-    "mean_intercept_length", "minkowski", "minkowski_table", "over_thresholds", "phase_profile", "porosity_map", "representative_volume", "saturation_map",
-    "specific_surface", "surface_from_correlation", "two_point", "two_point_map", "two_point_radial", "variogram",
+    "mean_intercept_length", "minkowski", "minkowski_table", "orientation", "over_thresholds", "phase_profile", "porosity_map",
+    "representative_volume", "saturation_map", "specific_surface", "surface_from_correlation", "two_point", "two_point_map", "two_point_radial", "variogram",
 ]  # fmt: skip

@@ -146,7 +146,8 @@ def _edges(image: VoxelImage, bins: Any, where: Where, name: str) -> HostArray:
     return np.linspace(low, high, number + 1) if low < high else np.linspace(low - 0.5, high + 0.5, number + 1)
 
 
-def over_thresholds(image: VoxelImage, /, *, thresholds: Sequence[float], phase: str = "dark", where: Where = None, surface: str = "crofton") -> xr.Dataset:
+def over_thresholds(image: VoxelImage, /, *, thresholds: Sequence[float], phase: str = "dark", where: Where = None,
+                    by: VoxelImage | None = None, surface: str = "crofton") -> xr.Dataset:  # fmt: skip
     """Porosity, specific surface, curvature and Euler number as functions of the threshold, all in one reading.
 
     Parameters
@@ -159,6 +160,8 @@ def over_thresholds(image: VoxelImage, /, *, thresholds: Sequence[float], phase:
         Which class is pore: ``"dark"`` (value <= threshold) or ``"bright"`` (value > threshold).
     where
         True = used. No-data voxels do not exist.
+    by
+        Labels with phases (or booleans): one result for each, along ``label``.
     surface
         As in :func:`minkowski`.
 
@@ -187,6 +190,8 @@ def over_thresholds(image: VoxelImage, /, *, thresholds: Sequence[float], phase:
     >>> [round(float(v), 6) for v in found["volume_fraction"]], round(float(found["volume_fraction_slope"][1]), 6)
     ([0.35, 0.45, 0.55], 0.01)
     """
+    if by is not None:
+        return each_label(image, by, where, lambda part: over_thresholds(image, thresholds=thresholds, phase=phase, surface=surface, where=part))
     limits = np.asarray(several(thresholds, "thresholds"), float)
     if limits.size < 1 or np.any(np.diff(limits) <= 0) or not np.all(np.isfinite(limits)):
         raise ParameterError(f"thresholds are finite, ascending numbers; got {thresholds}")

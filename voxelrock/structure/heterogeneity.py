@@ -16,7 +16,7 @@ from voxelrock.kernels import tallies as t
 from voxelrock.kernels.windows import between, summed
 from voxelrock.parameters import whole
 from voxelrock.structure.cells import Cells
-from voxelrock.structure.restriction import Roles, Where, bulk_of, sampled
+from voxelrock.structure.restriction import Roles, Where, bulk_of, each_label, sampled
 from voxelrock.typing import HostArray
 
 _GLIDE = 4
@@ -45,7 +45,8 @@ def local_shares(found: list[t.Tallies], *, cells: Cells, bins: int) -> HostArra
     return np.bincount(places, minlength=bins) * (bins / inside.size)
 
 
-def local_porosity(image: VoxelImage, /, *, window: float | str, bins: int = 50, where: Where = None, through: Roles = None) -> xr.DataArray:
+def local_porosity(image: VoxelImage, /, *, window: float | str, bins: int = 50, where: Where = None, by: VoxelImage | None = None,
+                   through: Roles = None) -> xr.DataArray:  # fmt: skip
     """The distribution of the porosity of windows of one size: the local porosity distribution μ(φ, L).
 
     Parameters
@@ -58,6 +59,8 @@ def local_porosity(image: VoxelImage, /, *, window: float | str, bins: int = 50,
         The number of equal bins from 0 to 1.
     where
         True = used. Only windows that lie inside wholly are counted.
+    by
+        Labels with phases (or booleans): one result for each, along ``label``.
     through
         Roles of the labels that make up the phase; pores and fluids by default.
 
@@ -85,6 +88,8 @@ def local_porosity(image: VoxelImage, /, *, window: float | str, bins: int = 50,
     >>> local_porosity(layers, window=8, bins=4).values.tolist()
     [0.0, 4.0, 0.0, 0.0]
     """
+    if by is not None:
+        return each_label(image, by, where, lambda part: local_porosity(image, window=window, bins=bins, through=through, where=part))
     number_of_bins = whole(bins, "bins")
     if number_of_bins < 1:
         raise ParameterError(f"a distribution has at least one bin; got {bins}")
@@ -108,12 +113,13 @@ def lacunarities(found: list[t.Tallies], *, cells: Cells) -> HostArray:
     return result
 
 
-def lacunarity(image: VoxelImage, /, *, cell: float | str | None = None, where: Where = None, through: Roles = None) -> xr.DataArray:
+def lacunarity(image: VoxelImage, /, *, cell: float | str | None = None, where: Where = None, by: VoxelImage | None = None,
+               through: Roles = None) -> xr.DataArray:  # fmt: skip
     """The lacunarity of a phase: how unevenly gliding windows are filled, against their size.
 
     Parameters
     ----------
-    image, where, through
+    image, where, by, through
         As in :func:`local_porosity`.
     cell
         The edge of the cells that windows are made of and glide by, a length; by default as in :func:`representative_volume`. Cells of one voxel give
@@ -141,6 +147,8 @@ def lacunarity(image: VoxelImage, /, *, cell: float | str | None = None, where: 
     >>> lacunarity(layers, cell=4).values.tolist()
     [2.0, 1.0]
     """
+    if by is not None:
+        return each_label(image, by, where, lambda part: lacunarity(image, cell=cell, where=part, through=through))
     cells = Cells.of(image, cell)
     data = cells.reduce(sampled(image, where, through, "lacunarity"), lacunarities, (min(cells.counts),))
     edges = {"edge": (np.arange(1, min(cells.counts) + 1) * cells.length, {"units": image.grid.unit, "long_name": "edge of the window"})}
@@ -173,7 +181,7 @@ def box_counts(found: tuple[HostArray, list[t.Tallies]], *, base: int, levels: i
 
 
 def box_counting(image: VoxelImage, /, *, smallest_vx: int = 1, largest_vx: int | None = None, base: int = 2, where: Where = None,
-                 through: Roles = None) -> xr.Dataset:  # fmt: skip
+                 by: VoxelImage | None = None, through: Roles = None) -> xr.Dataset:  # fmt: skip
     """The box-counting dimension of a phase, with the counts that it comes from, its range of scales and the residuals of the fit.
 
     Boxes have edges of 1, 2, 4 … voxels (powers of ``base``) and are aligned to the image's first voxel.
@@ -188,6 +196,8 @@ def box_counting(image: VoxelImage, /, *, smallest_vx: int = 1, largest_vx: int 
         The ratio of one edge to the next, from 2 to 16; that of a self-similar set gives its dimension without ripples.
     where
         True = used.
+    by
+        Labels with phases (or booleans): one result for each, along ``label``.
     through
         Roles of the labels that make up the phase; pores and fluids by default.
 
@@ -214,6 +224,10 @@ def box_counting(image: VoxelImage, /, *, smallest_vx: int = 1, largest_vx: int 
     >>> round(float(box_counting(plane)["dimension"]), 12)
     2.0
     """
+    if by is not None:
+        return each_label(
+            image, by, where, lambda part: box_counting(image, smallest_vx=smallest_vx, largest_vx=largest_vx, base=base, through=through, where=part)
+        )
     z, y, x = image.shape
     largest = max(1, min(image.shape) // 4) if largest_vx is None else whole(largest_vx, "largest_vx")
     smallest = whole(smallest_vx, "smallest_vx")

@@ -18,7 +18,7 @@ from voxelrock.kernels.configurations import LINES, configurations
 from voxelrock.parameters import several, whole
 from voxelrock.statistics.counting import add
 from voxelrock.structure.minkowski import corner_margin, surface_weights
-from voxelrock.structure.restriction import Where, bulk_of, refuse_grey
+from voxelrock.structure.restriction import Where, bulk_of, each_label, refuse_grey
 from voxelrock.typing import HostArray
 
 
@@ -31,7 +31,8 @@ def areas(found: HostArray, *, weights: tuple[float, ...], number: int) -> HostA
     return table
 
 
-def interface_area(image: VoxelImage, /, *, labels: Iterable[int] | None = None, where: Where = None, surface: str = "crofton") -> xr.DataArray:
+def interface_area(image: VoxelImage, /, *, labels: Iterable[int] | None = None, where: Where = None, by: VoxelImage | None = None,
+                   surface: str = "crofton") -> xr.DataArray:  # fmt: skip
     """The area of the interface between each two phases.
 
     Parameters
@@ -42,6 +43,8 @@ def interface_area(image: VoxelImage, /, *, labels: Iterable[int] | None = None,
         The labels to report; those of ``image.phases`` that are not of role *outside* by default.
     where
         True = used. Outside nothing exists, and has no interface.
+    by
+        Labels with phases (or booleans): one result for each, along ``by``.
     surface
         ``"crofton"`` (changes along 13 directions) or ``"faces"`` (of voxels); see :func:`minkowski`.
 
@@ -66,6 +69,8 @@ def interface_area(image: VoxelImage, /, *, labels: Iterable[int] | None = None,
     >>> interface_area(layers, labels=[0, 1, 2], surface="faces").values.tolist()
     [[0.0, 36.0, 0.0], [36.0, 0.0, 36.0], [0.0, 36.0, 0.0]]
     """
+    if by is not None:
+        return each_label(image, by, where, lambda part: interface_area(image, labels=labels, surface=surface, where=part), "by")
     refuse_grey(image, "an interface area")
     wanted, names = _labels(image, labels)
     weights = surface_weights(image, surface)

@@ -15,7 +15,7 @@ from voxelrock.kernels import tallies as t
 from voxelrock.kernels.windows import between, central, summed
 from voxelrock.parameters import real
 from voxelrock.structure.cells import PROPERTIES, Cells
-from voxelrock.structure.restriction import Roles, Where, bulk_of, sampled
+from voxelrock.structure.restriction import Roles, Where, bulk_of, each_label, sampled
 from voxelrock.typing import HostArray
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -93,7 +93,7 @@ def _trend(counts: HostArray, axis: int, cells: Cells, whole: HostArray) -> Host
 
 
 def representative_volume(image: VoxelImage, /, *, cell: float | str | None = None, cv: float = 0.1, bias: float = 0.05, where: Where = None,
-                          through: Roles = None) -> xr.Dataset:  # fmt: skip
+                          by: VoxelImage | None = None, through: Roles = None) -> xr.Dataset:  # fmt: skip
     """How porosity, specific surface and Euler density of windows scatter with the windows' size, and the representative volume, or none.
 
     The representative edge is the smallest edge L, at most half of the image, with at least 8 windows side by side, such that for L and every
@@ -113,6 +113,8 @@ def representative_volume(image: VoxelImage, /, *, cell: float | str | None = No
         The largest difference of the mean from the whole, relative to the whole.
     where
         True = used. Only windows that lie inside wholly are counted.
+    by
+        Labels with phases (or booleans): one result for each, along ``label``.
     through
         Roles of the labels that make up the phase; pores and fluids by default.
 
@@ -145,6 +147,8 @@ def representative_volume(image: VoxelImage, /, *, cell: float | str | None = No
     >>> float(found["representative_edge"].sel(property="porosity")), float(found["whole"].sel(property="porosity"))
     (4.0, 0.5)
     """
+    if by is not None:
+        return each_label(image, by, where, lambda part: representative_volume(image, cell=cell, cv=cv, bias=bias, through=through, where=part))
     limits = {"cv": real(cv, "cv"), "bias": real(bias, "bias")}
     for name, value in limits.items():
         if not value > 0:

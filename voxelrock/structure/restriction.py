@@ -27,8 +27,8 @@ def bulk_of(image: VoxelImage, where: Where) -> str:
     return words + (" that are not of role outside" if any(p.role == "outside" for p in image.phases.values()) else "")
 
 
-def each_label(image: VoxelImage, by: VoxelImage, where: Where, make: Callable[[VoxelImage], Any]) -> Any:
-    """One result for each label of ``by``, as ``make(where)`` gives it, along ``label``; all in one reading.
+def each_label(image: VoxelImage, by: VoxelImage, where: Where, make: Callable[[VoxelImage], Any], along: str = "label") -> Any:
+    """One result for each label of ``by``, as ``make(where)`` gives it, along a new dimension; all in one reading.
 
     Raises
     ------
@@ -40,8 +40,8 @@ def each_label(image: VoxelImage, by: VoxelImage, where: Where, make: Callable[[
     if not names:
         raise ParameterError("by= needs labels with phases: labels.assign(phases={1: vr.Phase('quartz', 'solid'), …})")
     parts = [make(_both(by.isin([label]), where)) for label in names]
-    result = xr.concat(parts, xr.Variable("label", list(names)), coords="minimal", compat="override", join="override", combine_attrs="override")
-    return result.assign_coords(phase=("label", list(names.values())))
+    result = xr.concat(parts, xr.Variable(along, list(names)), coords="minimal", compat="override", join="override", combine_attrs="override")
+    return result.assign_coords({"phase" if along == "label" else f"{along}_phase": (along, list(names.values()))})
 
 
 def _both(mask: VoxelImage, where: Where) -> VoxelImage:

@@ -5,6 +5,7 @@ from voxelrock.viz.looking import Look, look
 from voxelrock.viz.panels import compare, crop
 from voxelrock.viz.sizes import plot_capillary_curve, plot_size_distribution
 from voxelrock.viz.slices import slices
+from voxelrock.viz.structure import plot_chords, plot_two_point, plot_windows
 
 __all__ = [
     "Look",
@@ -12,10 +13,13 @@ __all__ = [
     "crop",
     "look",
     "plot_capillary_curve",
+    "plot_chords",
     "plot_histogram",
     "plot_porosity_curve",
     "plot_profiles",
     "plot_samples",
     "plot_size_distribution",
+    "plot_two_point",
+    "plot_windows",
     "slices",
 ]

@@ -75,5 +75,8 @@ def nice(length: float) -> float:
 
 
 def shown_unit(unit: str) -> str:
-    """A unit as it is printed: µm for um, µm³ for um³."""
+    """A unit as it is printed: µm for um, µm³ for um³, 1/µm² for um-2."""
+    for power, sign in (("-1", ""), ("-2", "²"), ("-3", "³")):
+        if unit.endswith(power):
+            return f"1/{shown_unit(unit.removesuffix(power))}{sign}"
     return "µm" + unit[2:] if unit in ("um", "um²", "um³") else unit

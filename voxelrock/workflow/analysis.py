@@ -22,6 +22,7 @@ from voxelrock.workflow.recipe import Recipe
 from voxelrock.workflow.results import read_results, write_results
 from voxelrock.workflow.sizes import measure_sizes, sizes_warnings
 from voxelrock.workflow.stages import Rock, Say, Segmented, connectivity_warnings, find_rock, measure, segment
+from voxelrock.workflow.structures import measure_structure
 
 
 def _silent(text: str) -> None:
@@ -135,7 +136,12 @@ def _measured(image: VoxelImage, recipe: Recipe, sample: str, folder: Folder | N
         say("measuring")
         with clock("measuring"):
             found = measure(labels)
-        if recipe.sizes is not None and float(found["connected_porosity"].sel(kind="total", connectivity=6, of="bulk")) > 0:
+        pores = float(found["connected_porosity"].sel(kind="total", connectivity=6, of="bulk")) > 0
+        if recipe.structure is not None and pores:
+            say("spatial statistics")
+            with clock("spatial statistics"):
+                found |= measure_structure(labels, recipe.structure)
+        if recipe.sizes is not None and pores:
             say("sizes of pores and throats")
             with clock("sizes of pores and throats"):
                 found |= measure_sizes(labels, recipe.sizes)

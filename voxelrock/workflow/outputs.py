@@ -22,6 +22,7 @@ from voxelrock.workflow.recipe import Recipe
 from voxelrock.workflow.results import write_text
 from voxelrock.workflow.sizes import curve_of, distribution_of
 from voxelrock.workflow.stages import Say, filtered
+from voxelrock.workflow.structures import chords_of, correlation_of, structure_of, table_name, windows_of, write_netcdf, write_rows
 
 CROP = 400
 _DPI = 300
@@ -70,7 +71,19 @@ class Figures:
             makers["pore_sizes"] = lambda: viz.plot_size_distribution(sizes)
         if curve is not None:
             makers["capillary_pressure"] = lambda: viz.plot_capillary_curve(curve)
+        makers |= self._structure()
         makers["profiles"] = lambda: viz.plot_profiles(lines, mean=float(results["porosity"]))
+        return makers
+
+    def _structure(self) -> dict[str, Callable[[], Figure]]:
+        correlation, chords, windows = correlation_of(self.results), chords_of(self.results), windows_of(self.results)
+        makers: dict[str, Callable[[], Figure]] = {}
+        if correlation is not None:
+            makers["two_point"] = lambda: viz.plot_two_point(correlation)
+        if chords:
+            makers["chords"] = lambda: viz.plot_chords(chords)
+        if windows is not None:
+            makers["windows"] = lambda: viz.plot_windows(windows)
         return makers
 
     def _histogram(self) -> Figure:
@@ -98,9 +111,13 @@ def _files(folder: Folder, image: VoxelImage, results: xr.Dataset) -> dict[Path,
     figures = Figures(folder, image, results)
     numbers = {str(k): v for k, v in results.data_vars.items() if v.ndim == 0}
     files: dict[Path, Callable[[Path], Any]] = {folder.path / "results.csv": lambda path: save_table(numbers, path)}
+    found = structure_of(results)
     for name, curve in results.data_vars.items():
-        if curve.ndim:
+        if curve.ndim and name not in found:
             files[folder.path / "curves" / f"{name}.csv"] = lambda path, curve=curve: save_table(curve, path)  # type: ignore[misc]
+    if found.data_vars:
+        files[folder.path / "statistics.nc"] = lambda path: write_netcdf(found, path)
+        files[folder.path / table_name()] = lambda path: write_rows(found, path)
     for name in figures.makers:
         for suffix in ("png", "svg"):
             files[folder.path / "figures" / f"{name}.{suffix}"] = lambda path, name=name: _write_figure(figures[name], path, name)  # type: ignore[misc]

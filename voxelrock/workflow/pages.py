@@ -11,6 +11,7 @@ import xarray as xr
 from voxelrock.image.presentation import describe_memory
 from voxelrock.report import Section, shown, write_page
 from voxelrock.viz.style import shown_unit
+from voxelrock.workflow.structures import NUMBERS
 
 _CITATIONS = {
     "otsu": "Threshold: N. Otsu (1979), A threshold selection method from gray-level histograms, IEEE Trans. SMC 9, 62–66, doi:10.1109/TSMC.1979.4310076.",
@@ -60,7 +61,7 @@ def page_of(results: xr.Dataset, figures: Mapping[str, bytes]) -> str:
     parts.append(Section.pixels("Voxel by voxel", crops).noted("One pixel for each voxel, across z, in the middle of the image."))
     if grey:
         parts += _thresholding(results, figures)
-    parts += [_phases(results), _connected(results), *_sizes(results, figures)]
+    parts += [_phases(results), _connected(results), *_structure(results, figures), *_sizes(results, figures)]
     words = "Porosity of each slice inside the region; dashed: the whole; band: ± one standard deviation of the slices."
     parts.append(Section.picture("Porosity profiles", figures["profiles"], words).noted(results["profile_z"].attrs.get("definition", "")))
     return write_page(f"{facts['sample']}", [*parts, *_provenance(facts)], subtitle="Porosity and phases of a digital rock", warnings=facts["warnings"])
@@ -97,7 +98,7 @@ def _sample(facts: Mapping[Any, Any]) -> Section:
 
 
 def _numbers(results: xr.Dataset) -> Section:
-    plain = {str(k): v for k, v in results.data_vars.items() if v.ndim == 0 and k not in (*_TRUST, *_PORES, *_THROATS, "porosity")}
+    plain = {str(k): v for k, v in results.data_vars.items() if v.ndim == 0 and k not in (*_TRUST, *_PORES, *_THROATS, *NUMBERS, "porosity")}
     names = [*(n for n in _FIRST if n in plain), *(n for n in plain if n not in _FIRST)]
     return Section.numbers("Results", [(n.replace("_", " "), plain[n]) for n in names])
 
@@ -161,6 +162,26 @@ def _sizes(results: xr.Dataset, figures: Mapping[str, bytes]) -> list[Section]:
         )
         sections.append(Section.picture("Capillary pressure", figures["capillary_pressure"], words) + Section.numbers("", _rows(results, _THROATS)))
     return sections
+
+
+def _structure(results: xr.Dataset, figures: Mapping[str, bytes]) -> list[Section]:
+    """Spatial statistics: numbers, then the curves that a paper shows."""
+    rows = _rows(results, NUMBERS)
+    sections = [Section.numbers("Structure", rows)] if rows else []
+    words = {
+        "two_point": (
+            "Two-point correlation",
+            "Probability that two voxels a lag apart along an axis are both pore: exact counts, no periodicity. It starts at the porosity φ with a slope of "
+            "minus a quarter of the specific surface, and ends at φ² where nothing is correlated any more.",
+        ),
+        "chords": ("Chord lengths", "Densities of the lengths of lines inside pores and inside solid, along the axes; chords cut by the border are left out."),
+        "windows": (
+            "Representative volume",
+            "Porosity, specific surface and Euler number in windows side by side, against their edge: mean, quantiles (5 to 95 % and 25 to 75 %), the whole "
+            "(dashed), and the edge from which on the windows vary by less than 10 % and their mean lies within 5 % of the whole.",
+        ),
+    }
+    return sections + [Section.picture(title, figures[name], caption) for name, (title, caption) in words.items() if name in figures]
 
 
 def _rows(results: xr.Dataset, names: tuple[str, ...]) -> list[tuple[str, xr.DataArray]]:

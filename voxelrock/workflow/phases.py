@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from voxelrock.errors import FormatError, MissingFileError, ParameterError
-from voxelrock.image import Phase
+from voxelrock.image import Phase, VoxelImage
 from voxelrock.image.metadata import ROLES, checked_phases
 
 COLUMNS = ("label", "name", "colour", "role", "porosity")
@@ -130,3 +130,9 @@ def read_rows(path: Path, columns: tuple[str, ...], *, needed: tuple[str, ...]) 
         if len(cells) > len(head):
             raise FormatError(f"{path.name}, line {number}: {len(cells)} cells for {len(head)} columns; put quotes around cells that hold a {separator!r}")
     return [(number, dict.fromkeys(columns, "") | dict(zip(head, cells))) for number, cells in rows[1:]]
+
+
+def pores_of(labels: VoxelImage) -> tuple[VoxelImage, VoxelImage | None]:
+    """The resolved pores of labels, fluids in them too, and where the rock is: None for everywhere."""
+    outside = [k for k, p in labels.phases.items() if p.role == "outside"]
+    return labels.isin([k for k, p in labels.phases.items() if p.role in ("pore", "fluid")]), ~labels.isin(outside) if outside else None

@@ -16,7 +16,7 @@ from voxelrock.graph.scratch import scratch_bytes
 from voxelrock.image import VoxelImage
 from voxelrock.image.presentation import describe_memory
 from voxelrock.storage.layout import choose
-from voxelrock.workflow.recipe import Denoise, Name, Recipe, Restrict, Sizes
+from voxelrock.workflow.recipe import Denoise, Name, Recipe, Restrict, Sizes, Structure
 
 _BASE = 420 * 2**20
 """Bytes of a process that has loaded everything, compiled its kernels, and draws figures at 300 dpi (measured)."""
@@ -104,14 +104,16 @@ def units(labels: VoxelImage) -> Tiling:
 
 
 def _words(recipe: Recipe, image: VoxelImage) -> list[str]:
-    found, sized = [f"open {image.grid}, {image.dtype}, {describe_memory(image.nbytes)}"], ""
+    found, sized = [f"open {image.grid}, {image.dtype}, {describe_memory(image.nbytes)}"], list[str]()
     for step in recipe.steps:
         if isinstance(step, Restrict):
             found.append(f"find the rock: region of interest {step.roi}" + ("" if step.nodata is None else f"; {step.nodata:g} stands for no data"))
         elif isinstance(step, Denoise):
             found.append(f"denoise: {step.method}, {'sigma' if step.method == 'gaussian' else 'radius'} {step.radius_vx:g} voxels")
         elif isinstance(step, Sizes):
-            sized = "measure sizes of pores and throats, and mercury's capillary pressure"
+            sized.append("measure sizes of pores and throats, and mercury's capillary pressure")
+        elif isinstance(step, Structure):
+            sized.append(f"measure spatial statistics: {', '.join(step.of)}")
         elif isinstance(step, Name):
             found.append("name the labels: " + ", ".join(f"{label} {phase.name} ({phase.role})" for label, phase in step.phases))
         else:
@@ -121,7 +123,7 @@ def _words(recipe: Recipe, image: VoxelImage) -> list[str]:
         *found,
         "store the labels (segmented.zarr)",
         "measure porosity, phase fractions, profiles",
-        *([sized] if sized else []),
+        *sized,
         "write results, curves, figures and the report",
     ]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -17,6 +17,7 @@ from voxelrock.typing import Json
 FORMAT = 1
 METHODS = ("otsu", "minimum_error", "threshold")
 DENOISERS = ("median", "gaussian", "none")
+STATISTICS = ("surface", "correlation", "chords", "windows")
 
 
 @dataclass(frozen=True)
@@ -101,8 +102,22 @@ class Sizes:
             raise ParameterError(f"interfacial_tension (N/m, positive) and contact_angle (degrees) are numbers; got {self}")
 
 
-Step = Restrict | Denoise | Threshold | Name | Sizes
-_STEPS: dict[str, type[Any]] = {kind.name: kind for kind in (Restrict, Denoise, Threshold, Name, Sizes)}
+@dataclass(frozen=True)
+class Structure:
+    """Measure spatial statistics: some of ``"surface"`` (Minkowski functionals, intercepts), ``"correlation"``, ``"chords"`` and ``"windows"``."""
+
+    name: ClassVar[str] = "structure"
+    of: tuple[str, ...] = STATISTICS
+
+    def __post_init__(self) -> None:
+        chosen = tuple(self.of) if isinstance(self.of, list | tuple) else ()
+        if not chosen or any(one not in STATISTICS for one in chosen) or len(set(chosen)) < len(chosen):
+            raise ParameterError(f"statistics are some of {', '.join(STATISTICS)}; got {self.of!r}")
+        object.__setattr__(self, "of", chosen)
+
+
+Step = Restrict | Denoise | Threshold | Name | Sizes | Structure
+_STEPS: dict[str, type[Any]] = {kind.name: kind for kind in (Restrict, Denoise, Threshold, Name, Sizes, Structure)}
 
 
 def _is_number(value: Any) -> bool:
@@ -117,7 +132,7 @@ class Recipe:
     ----------
     steps
         At most one ``Restrict``, first; any number of ``Denoise``; then one ``Threshold`` (grey scans) or one ``Name`` (segmented images); last,
-        if sizes of pores are measured, ``Sizes``.
+        if sizes of pores are measured, ``Sizes``, and if spatial statistics are, ``Structure``.
 
     Raises
     ------
@@ -125,15 +140,17 @@ class Recipe:
         The steps are in another order, or there is none that says what is pore.
     """
 
-    steps: tuple[Step, ...] = (Restrict(), Denoise(), Threshold(), Sizes())
+    steps: tuple[Step, ...] = (Restrict(), Denoise(), Threshold(), Sizes(), Structure())
 
     def __post_init__(self) -> None:
         kinds = [step.name for step in self.steps]
+        kinds = kinds[:-1] if kinds[-1:] == ["structure"] else kinds
         kinds = kinds[:-1] if kinds[-1:] == ["sizes"] else kinds
         last, middle = kinds[-1:], kinds[1 if kinds[:1] == ["restrict"] else 0 : -1]
         if last not in (["threshold"], ["name"]) or any(k != "denoise" for k in middle) or (last == ["name"] and middle):
             raise ParameterError(
-                f"a recipe is restrict (at most once), denoise (grey scans only), threshold or name, then sizes (or not); got {', '.join(kinds) or 'no step'}"
+                f"a recipe is restrict (at most once), denoise (grey scans only), threshold or name, then sizes and structure (or not); "
+                f"got {', '.join(step.name for step in self.steps) or 'no step'}"
             )
 
     @classmethod
@@ -141,11 +158,11 @@ class Recipe:
            phase: str = "dark", phases: Mapping[int, Phase] | None = None) -> Recipe:  # fmt: skip
         """The usual recipe: for a grey scan, or with ``phases`` for a segmented image."""
         if phases is not None:
-            return cls((Restrict(roi), Name(tuple(phases.items())), Sizes()))
+            return cls((Restrict(roi), Name(tuple(phases.items())), Sizes(), Structure()))
         chosen = method or ("otsu" if threshold is None else "threshold")
         smoothing = () if denoise == "none" or not radius_vx else (Denoise(denoise, float(radius_vx)),)
         Denoise(denoise, radius_vx)
-        return cls((Restrict(roi), *smoothing, Threshold(chosen, threshold, phase), Sizes()))
+        return cls((Restrict(roi), *smoothing, Threshold(chosen, threshold, phase), Sizes(), Structure()))
 
     @classmethod
     def suited(cls, image: VoxelImage, *, roi: str = "auto") -> Recipe:
@@ -190,20 +207,31 @@ class Recipe:
         return next((s for s in self.steps if isinstance(s, Sizes)), None)
 
     @property
+    def structure(self) -> Structure | None:
+        """Which spatial statistics are measured, if any."""
+        return next((s for s in self.steps if isinstance(s, Structure)), None)
+
+    @property
     def grey(self) -> bool:
         """Whether it is for grey scans."""
         return isinstance(self.last, Threshold)
 
     def with_sizes(self, wanted: bool) -> Recipe:
         """The recipe that measures sizes of pores, or not."""
-        rest = tuple(s for s in self.steps if not isinstance(s, Sizes))
-        return Recipe((*rest, self.sizes or Sizes())) if wanted else Recipe(rest)
+        rest = tuple(s for s in self.steps if not isinstance(s, Sizes | Structure))
+        sized = (self.sizes or Sizes(),) if wanted else ()
+        return Recipe((*rest, *sized, *((self.structure,) if self.structure else ())))
+
+    def with_statistics(self, of: Sequence[str]) -> Recipe:
+        """The recipe that measures some spatial statistics, or none."""
+        rest = tuple(s for s in self.steps if not isinstance(s, Structure))
+        return Recipe((*rest, Structure(tuple(of)))) if of else Recipe(rest)
 
     def changed(self, *, roi: str | None = None, threshold: float | None = None, phases: Mapping[int, Phase] | None = None) -> Recipe:
         """The recipe with another region, a given threshold, or (for a segmented image) other phases."""
         steps = [s for s in self.steps if not isinstance(s, Restrict)]
         if phases is not None:
-            steps = [Name(tuple(phases.items())), *(s for s in steps if isinstance(s, Sizes))]
+            steps = [Name(tuple(phases.items())), *(s for s in steps if isinstance(s, Sizes | Structure))]
         elif threshold is not None:
             if not isinstance(self.last, Threshold):
                 raise ParameterError("a threshold is for grey scans, and this recipe names the labels of a segmented image")

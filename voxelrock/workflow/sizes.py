@@ -11,6 +11,7 @@ from voxelrock.geometry.units import VOXEL
 from voxelrock.image import VoxelImage
 from voxelrock.pores import capillary_curve, critical_radius, local_thickness, pore_size_distribution, porosimetry
 from voxelrock.pores.distributions import RESOLVED_VX
+from voxelrock.workflow.phases import pores_of
 from voxelrock.workflow.recipe import Sizes
 
 _SIZES = {
@@ -50,9 +51,7 @@ def measure_sizes(labels: VoxelImage, step: Sizes) -> dict[str, xr.DataArray]:
 
     Pressures need the size of a voxel: without it there is no capillary curve.
     """
-    pores = labels.isin([k for k, p in labels.phases.items() if p.role in ("pore", "fluid")])
-    outside = [k for k, p in labels.phases.items() if p.role == "outside"]
-    where = ~labels.isin(outside) if outside else None
+    pores, where = pores_of(labels)
     found = _renamed(pore_size_distribution(local_thickness(pores, where=where)), _SIZES)
     for axis in "zyx":
         radius = critical_radius(pores, axis=axis, where=where)
