@@ -6,10 +6,13 @@ further gets copies of its neighbours' borders: each block gives its faces and i
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable, Iterator, Mapping, Set
-from functools import cached_property
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
+import cloudpickle
 import numpy as np
 from dask._task_spec import Task, TaskRef
 from dask.highlevelgraph import Layer, MaterializedLayer
@@ -186,13 +189,32 @@ def _border_box(piece: Piece, shape: tuple[int, ...]) -> VoxelBox:
     return VoxelBox((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]))
 
 
-class Plan(NamedTuple):
-    """What every task of a layer shares: what to evaluate, with which margins, what to do with it, and the identities of its lazy parameters."""
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """What every task of a layer shares: what to evaluate, with which margins, what to do with it, and the identities of its lazy parameters.
+
+    It is pickled once for all tasks, and read once in each process: on clusters tasks travel one by one.
+    """
 
     roots: tuple[Expression, ...]
     margins: tuple[Margin, ...]
     finish: Callable[..., Any]
     parameters: tuple[str, ...]
+
+    @cached_property
+    def packed(self) -> bytes:
+        """All of it as a pickle, functions of notebooks too."""
+        packed: bytes = cloudpickle.dumps((self.roots, self.margins, self.finish, self.parameters))
+        return packed
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return unpacked, (self.packed,)
+
+
+@lru_cache(maxsize=64)
+def unpacked(packed: bytes) -> Plan:
+    """The plan in a pickle; the same object for the same bytes."""
+    return Plan(*pickle.loads(packed))
 
 
 def run(plan: Plan, box: VoxelBox, pieces: tuple[Piece, ...], *delivered: Any) -> Any:
