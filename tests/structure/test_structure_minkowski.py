@@ -211,3 +211,23 @@ def test_what_cannot_be_measured_is_refused():
     assert np.isnan(float(one["surface_density"]))
     with pytest.raises(DataError, match="no cell"):
         float(X.connectivity_density(stored(np.ones((1, 1, 1), bool))))
+
+
+def test_hard_spheres_are_as_many_times_one_sphere():
+    random, radius, edge, centers = np.random.default_rng(4), 8.0, 96, []
+    while len(centers) < 30:  # random sequential addition, a voxel and more apart, and from the border
+        one = random.uniform(radius + 2, edge - radius - 2, 3)
+        if all(np.linalg.norm(one - other) > 2 * radius + 2 for other in centers):
+            centers.append(one)
+    grid = np.stack(np.meshgrid(*[np.arange(edge)] * 3, indexing="ij"), -1)
+    solid = np.zeros((edge,) * 3, bool)
+    for one in centers:
+        solid |= ((grid - one) ** 2).sum(-1) < radius**2
+    found = X.minkowski(stored(solid, ((40, 56),) * 3)).compute()
+    assert found["euler_number"].values.tolist() == [30, 30]
+    assert float(found["volume"]) == pytest.approx(30 * 4 / 3 * np.pi * radius**3, rel=0.003)
+    assert float(found["surface_area"]) == pytest.approx(30 * 4 * np.pi * radius**2, rel=0.01)
+    assert float(found["mean_curvature_integral"]) == pytest.approx(30 * 4 * np.pi * radius, rel=0.02)
+    chords = X.chord_lengths(stored(solid), axis="x").compute()
+    assert float(chords["mean"]) == pytest.approx(4 / 3 * radius, rel=0.02)  # 4 V / S
+    assert not chords["cut"].any()

@@ -74,7 +74,7 @@ def porosimetry(
     way out, another reconstruction. Bitwise at any chunking.
 
     The throat radius of mercury porosimetry at a pressure is that of :func:`capillary_curve`. Passes and memory: those of the distance,
-    of :func:`voxelrock.morphology.reconstruction` and of :func:`local_thickness` one after the other; the graph of basins takes most.
+    of :func:`voxelrock.morphology.reconstruction` and of :func:`local_thickness` one after the other.
     It runs on the host. Of labels with voxels of role outside, say where the rock is: ``porosimetry(labels == 1, where=labels != 2)``.
 
     Examples
