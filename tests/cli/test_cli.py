@@ -191,3 +191,20 @@ def test_help_is_quick_and_complete(run):
     for command in ("analyze", "convert", "demo", "info", "look", "report", "submit"):
         assert command in out
         assert "--help" in run(command, "--help")
+
+
+def test_statistics_from_the_command_line(run, tmp_path):
+    array = (np.random.default_rng(0).random((20, 22, 24)) < 0.3).astype("u1")
+    tifffile.imwrite(tmp_path / "seg.tif", array, photometric="minisblack")
+    said = ("analyze", tmp_path / "seg.tif", "--pore", "1", "--voxel-size", "2um", "--no-sizes")
+    out = run(*said, "--out", tmp_path / "all")
+    pores = vr.from_array(array == 1, spacing="2 um")
+    assert row("specific surface", float(vr.structure.specific_surface(pores, per="bulk"))) in out
+    assert {"statistics.nc", "results.json"} <= {p.name for p in (tmp_path / "all").iterdir()}
+    out = run(*said, "--out", tmp_path / "some", "--statistics", "chords, windows")
+    assert "mean chord pore z" in out
+    assert "specific surface" not in out
+    assert 'of = ["chords", "windows"]' in (tmp_path / "some" / "recipe.toml").read_text()
+    assert "mean chord" not in run(*said, "--out", tmp_path / "none", "--statistics", "none")
+    assert "some of surface, correlation, chords, windows; got ('chord',)" in run(*said, "--out", tmp_path / "no", "--statistics", "chord", ok=False)
+    assert "spatial statistics: chords" in run(*said, "--statistics", "chords", "--dry-run")
