@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 
@@ -208,3 +209,11 @@ def test_statistics_from_the_command_line(run, tmp_path):
     assert "mean chord" not in run(*said, "--out", tmp_path / "none", "--statistics", "none")
     assert "some of surface, correlation, chords, windows; got ('chord',)" in run(*said, "--out", tmp_path / "no", "--statistics", "chord", ok=False)
     assert "spatial statistics: chords" in run(*said, "--statistics", "chords", "--dry-run")
+
+
+def test_the_list_of_kernels(run):
+    text = run("kernels")
+    assert re.search(r"kernels.ranks +median +device: a body of its own, bitwise", text)
+    assert re.search(r"kernels.pieces +piece +host: labels join through a forest", text)
+    assert re.search(r"\d+ kernels, \d+ of them on the host alone; (a|no) CUDA device answers here", text)
+    assert "device:" not in run("kernels", "--host")

@@ -16,20 +16,9 @@ from voxelrock.graph.evaluation import evaluate
 from voxelrock.graph.expressions import values as values_of
 from voxelrock.graph.reductions import ReductionLayer
 from voxelrock.graph.stitching import StitchedLayer
-from voxelrock.kernels.correlation import pair_counts
-from voxelrock.kernels.joint import joint_counts
-from voxelrock.kernels.lags import lag_counts
-from voxelrock.kernels.lines import line_runs
-from voxelrock.kernels.orderstatistics import key_counts
-from voxelrock.kernels.pieces import pieces
-from voxelrock.kernels.products import cluster_pairs, value_sums
-from voxelrock.kernels.tallies import occupied, tallies
 from voxelrock.testing import evaluate_foreign, foreign_voxels, raise_if_computed, reduce_foreign, stored
 
 SHAPE = (9, 11, 8)
-ON_THE_HOST = {"refine": key_counts} | {
-    k.__name__: k for k in (pieces, line_runs, pair_counts, lag_counts, cluster_pairs, value_sums, tallies, occupied, joint_counts)
-}
 each = pytest.mark.parametrize("case", CASES, ids=lambda c: c.name)
 
 
@@ -138,7 +127,7 @@ def test_on_a_foreign_device(case):
     graph = result.__dask_graph__()
     stitched = [layer for layer in graph.layers.values() if isinstance(layer, StitchedLayer)]
     for layer in stitched:
-        assert "runs on the host" in layer.stitching.label.__doc__  # declared: a device's block is copied
+        assert layer.stitching.label.host_only  # declared: a device's block is copied
         for root in layer.roots:
             if not values_of(root):
                 np.testing.assert_array_equal(foreign_voxels(root), evaluate([(root, VoxelBox.whole(SHAPE))], {}, {})[0])
@@ -150,8 +139,7 @@ def test_on_a_foreign_device(case):
     layers = [layer for layer in graph.layers.values() if isinstance(layer, ReductionLayer) and not layer.inputs.values]
     assert layers
     for layer in layers:
-        if all(m.reduction.chunk.__name__ in ON_THE_HOST for m in layer.members):
-            assert all("runs on the host" in ON_THE_HOST[m.reduction.chunk.__name__].__doc__ for m in layer.members)  # declared: a device's block is copied
+        if all(m.reduction.chunk.host_only for m in layer.members):  # declared: a device's block is copied
             continue
         keys = [(m.name(layer.tiling), *(0,) * len(m.shape)) for m in layer.members]
         for found, expected in zip(reduce_foreign(layer), dask.get(dict(layer), keys)):

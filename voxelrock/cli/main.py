@@ -15,12 +15,13 @@ COMMANDS = {
     "analyze": "Segment and measure a scan; write a report.",
     "convert": "Convert between stores and files.",
     "demo": "Analyse a synthetic scan whose porosity is known.",
+    "kernels": "List what computes on a GPU, and what on the host and why.",
     "look": "Show a scan in seconds; convert nothing.",
     "info": "Say what a file or store holds.",
     "report": "Write a page on any image.",
     "submit": "Run analyze as a batch job of SLURM.",
 }
-_MODULES = {"submit": "submitting"}
+_MODULES = {"submit": "submitting", "kernels": "listing"}
 
 
 _COMPUTING = ("analyze", "convert", "demo", "report")

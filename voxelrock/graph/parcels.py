@@ -85,7 +85,7 @@ class Parcel:
             raise unreadable(self.held, error) from error
 
 
-@kernel(cost=3.0, workspace=1.0)
+@kernel(cost=3.0, workspace=1.0, host_only="it writes what it leaves to memory or files of the host")
 def _left(block: Block, /, *, start: Triple, shape: Triple, give: Kernel[Any, Any], place: Place, parameters: dict[str, Any]) -> list[Parcel]:
     """A block's parcel. It runs on the host: a device's block is copied."""
     stop: Any = tuple(a + n for a, n in zip(start, shape))

@@ -88,7 +88,7 @@ def again(array: da.Array) -> Expression | None:
     return None if looks_around or sum(node.kernel.cost for node in done) > CHEAP else expression
 
 
-@kernel(cost=3.0, workspace=1.0)
+@kernel(cost=3.0, workspace=1.0, host_only="it writes what it leaves to memory or files of the host")
 def packed_survey(
     block: Block, /, *, start: Triple, shape: Triple, survey: Kernel[Any, Any], place: Place, parameters: dict[str, Any]
 ) -> tuple[Any, list[Packed]]:

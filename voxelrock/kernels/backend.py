@@ -67,13 +67,15 @@ class Kernel(Generic[P, R]):
         True if the bodies agree bit for bit on every device, False if only to a tolerance.
     version
         Raised when the results change: part of the identity of everything computed with it.
+    host_only
+        Why it runs on the host whatever its blocks are; a device's block is copied. Empty: it runs where its blocks are.
     """
 
-    def __init__(self, reference: Callable[P, R], *, cost: float, exact: bool, version: int, workspace: float) -> None:
+    def __init__(self, reference: Callable[P, R], *, cost: float, exact: bool, version: int, workspace: float, host_only: str = "") -> None:
         self.reference = reference
         self.host_body: Callable[P, R] | None = None
         self.device_body: Callable[P, R] | None = None
-        self.cost, self.exact, self.version, self.workspace = cost, exact, version, workspace
+        self.cost, self.exact, self.version, self.workspace, self.host_only = cost, exact, version, workspace, host_only
         self.__name__, self.__qualname__ = reference.__name__, reference.__qualname__
         self.__module__, self.__doc__ = reference.__module__, reference.__doc__
         self.__wrapped__ = reference
@@ -98,6 +100,13 @@ class Kernel(Generic[P, R]):
         return self.reference(*args, **kwargs)
 
     @property
+    def place(self) -> str:
+        """Where it computes on a worker with a device, in words."""
+        if self.host_only:
+            return f"host: {self.host_only}"
+        return "device: a body of its own" if self.device_body is not None else "device: array API"
+
+    @property
     def identity(self) -> str:
         """Name and version; equal in every process."""
         return f"{self.__module__}.{self.__qualname__}/{self.version}"
@@ -109,12 +118,12 @@ class Kernel(Generic[P, R]):
         return f"<kernel {self.identity}>"
 
 
-def kernel(*, cost: float = 1.0, exact: bool = True, version: int = 1, workspace: float = 1.0) -> Callable[[Callable[P, R]], Kernel[P, R]]:
+def kernel(*, cost: float = 1.0, exact: bool = True, version: int = 1, workspace: float = 1.0, host_only: str = "") -> Callable[[Callable[P, R]], Kernel[P, R]]:
     """Make the decorated array-API function a :class:`Kernel`.
 
     ``workspace`` is the memory that a call holds beside its arguments and its result, in multiples of the input's bytes.
     """
-    return lambda reference: Kernel(reference, cost=cost, exact=exact, version=version, workspace=workspace)
+    return lambda reference: Kernel(reference, cost=cost, exact=exact, version=version, workspace=workspace, host_only=host_only)
 
 
 @lru_cache(maxsize=1)

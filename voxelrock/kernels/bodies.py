@@ -26,7 +26,7 @@ class BodyTable:
     sums: HostArray
 
 
-@kernel(cost=5.0, workspace=9.0)
+@kernel(cost=5.0, workspace=9.0, host_only="it adds to a table whose rows the data name")
 def bodies(block: Block, /, *, start: Triple, shape: Triple, core: VoxelBox) -> BodyTable:
     """The table of a block of labels, 0 left out; what lies beyond the image belongs to no label. It runs on the host: a device's block is copied.
 

@@ -152,7 +152,7 @@ def _face(array: HostArray, axis: int, low: bool) -> HostArray:
     return np.array(np.take(array, 0 if low else -1, axis=axis))
 
 
-@kernel(cost=30.0, workspace=8.0)
+@kernel(cost=30.0, workspace=8.0, host_only="it follows ways from voxel to voxel")
 def catchment(*blocks: Block, rules: Rules, start: Any, shape: Any) -> tuple[Catchment, Joint]:
     """The piece of one block, from its :func:`~voxelrock.kernels.descent.descent`, its voxels, and markers or seeds.
 
@@ -180,7 +180,7 @@ def catchment(*blocks: Block, rules: Rules, start: Any, shape: Any) -> tuple[Cat
     return _settled(Catchment(box, faces, values, opened, nodes, edges, _NONE), [Part(box, _places(nodes, ids), 0)], rules)
 
 
-@kernel(cost=30.0, workspace=8.0)
+@kernel(cost=30.0, workspace=8.0, host_only="it follows ways from voxel to voxel")
 def graph(*blocks: Block, rules: Rules, start: Any, shape: Any) -> Catchment:
     """The piece alone. It runs on the host: a device's block is copied."""
     return catchment(*blocks, rules=rules, start=start, shape=shape)[0]
@@ -332,7 +332,7 @@ def descend(joint: Joint, message: Message, rules: Rules) -> dict[VoxelBox, Mess
     return {part.box: Message(values[part.places], message.numbers[a:b]) for part, a, b in zip(joint.parts, ends, ends[1:])}
 
 
-@kernel(cost=15.0, workspace=8.0)
+@kernel(cost=15.0, workspace=8.0, host_only="it follows ways from voxel to voxel")
 def filled(*blocks: Block, rules: Rules, message: Message, dtype: str, start: Any, shape: Any) -> HostArray:
     """The block with what its basins' values make of its voxels. It runs on the host."""
     found, block = _fallen(blocks, rules)

@@ -38,7 +38,7 @@ def cells_of(box: VoxelBox, edge: int) -> VoxelBox:
     return VoxelBox((a, b, c), (d, e, f))
 
 
-@kernel(cost=0.6, workspace=0.1)
+@kernel(cost=0.6, workspace=0.1, host_only="it reads boxes that the data name, and searches them row by row")
 def surveyed(block: Block, /, *, start: Triple, shape: Triple, edge: int) -> list[tuple[Triple, HostArray]]:
     """Which of the codes 0, 1, 2 occur in each cell, as bits 1, 2, 4. It runs on the host: a device's block is copied."""
     box = VoxelBox(start, tuple(a + n for a, n in zip(start, shape)))  # type: ignore[arg-type]

@@ -106,7 +106,7 @@ def components_of(runs: Runs, connectivity: int) -> tuple[HostArray, int]:
     return parent, count
 
 
-@kernel(cost=3.0, workspace=2.0)
+@kernel(cost=3.0, workspace=2.0, host_only="labels join through a forest, one after the other")
 def components(block: Block, /, *, connectivity: int = 6) -> HostArray:
     """The components of a block, numbered from 1 in C order of their first voxels (int32); 0 where the block is 0.
 

@@ -39,7 +39,7 @@ def seen(block: Block, core: VoxelBox, margin: Margin, periodic: bool) -> tuple[
     return wrapped(found, margin) if periodic else (found, core)
 
 
-@kernel(cost=10.0, workspace=1.0)
+@kernel(cost=10.0, workspace=1.0, host_only="rows are packed into bits and shifted by whole words")
 def pair_counts(first: Block, /, *second: Block, directions: tuple[Triple, ...], steps: tuple[int, ...], periodic: bool, core: VoxelBox) -> HostArray:
     """How many pairs of voxels, 0 to ``steps`` steps of a direction apart, have the first True in one mask and the second in the other (or the
     same), as int64 (directions, steps). It runs on the host: a device's block is copied.

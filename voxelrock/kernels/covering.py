@@ -21,7 +21,7 @@ BARE = -1
 Arrays = tuple[HostArray, ...]
 
 
-@kernel(cost=20.0, workspace=2.0)
+@kernel(cost=20.0, workspace=2.0, host_only="balls are painted in order, each voxel once")
 def balls_left(field: Block, /, *, weights: Weights, extent: Triple, start: Triple, shape: Triple) -> tuple[Arrays, Triple]:
     """What a block of squares leaves: its values, packed, and the balls that have to be painted; and how far these reach, in voxels.
 
@@ -46,7 +46,7 @@ def _unpacked(bits: HostArray, values: HostArray, shape: Triple, dtype: Any) -> 
     return out
 
 
-@kernel(cost=30.0)
+@kernel(cost=30.0, host_only="balls are painted in order, each voxel once")
 def covered(own: Arrays, others: list[Arrays], /, *, box: VoxelBox, weights: Weights, kind: str, unit: float) -> HostArray:
     """The largest square of a ball over each voxel of the phase (:data:`BARE` under none, 0 outside), in the field's type, ``kind``.
 
@@ -163,7 +163,7 @@ def _lengths(squares: HostArray, highest: HostArray, facts: tuple[float, float],
         out[i] = np.nan if squares[i] == 0 else 0.0 if late else root
 
 
-@kernel(cost=10.0, workspace=2.0)
+@kernel(cost=10.0, workspace=2.0, host_only="it sorts values and counts equal ones")
 def sizes(block: Block, /, *where: Block) -> tuple[HostArray, HostArray]:
     """The distinct values of a block that are not NaN, ascending, and how many voxels have each. It runs on the host."""
     values = to_host(block)

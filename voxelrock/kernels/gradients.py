@@ -18,7 +18,7 @@ def around(**_: object) -> tuple[Triple, Triple]:
     return (1, 1, 1), (1, 1, 1)
 
 
-@kernel(cost=3.0, workspace=2.0)
+@kernel(cost=3.0, workspace=2.0, host_only="it adds to a table whose rows the data name")
 def gradient_sums(block: Block, /, *where: Block, edge: Triple, start: Triple, shape: Triple, core: VoxelBox) -> list[Tallies]:
     """For each cell of ``edge`` voxels the sums (int64) of products of differences between the voxels after and before one along two axes.
 

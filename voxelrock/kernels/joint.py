@@ -10,7 +10,7 @@ from voxelrock.kernels.rows import fixed
 from voxelrock.typing import Block, HostArray
 
 
-@kernel(cost=6.0, workspace=1.0)
+@kernel(cost=6.0, workspace=1.0, host_only="it adds to a table whose rows the data name")
 def joint_counts(first: Block, second: Block, /, *mask: Block, edges: tuple[float, ...], other_edges: tuple[float, ...]) -> HostArray:
     """How many counted voxels have their values in each pair of bins (int64); a bin has its left edge, the last one both. It runs on the host: a
     device's block is copied.

@@ -25,7 +25,7 @@ def lag_margin(*, lag: Triple, half: bool, **_: Any) -> Margin:
     return ((0 if half else lag[0]), lag[1], lag[2]), lag
 
 
-@kernel(cost=300.0, workspace=120.0)
+@kernel(cost=300.0, workspace=120.0, host_only="transforms in double precision, cut to the memory of a task")
 def lag_counts(first: Block, /, *second: Block, lag: Triple, half: bool, periodic: bool, core: VoxelBox) -> HostArray:
     """How many pairs of voxels, each step of up to ``lag`` voxels along each axis apart, have the first True in one mask and the second in the
     other (or the same): int64 (lz, 2 ly + 1, 2 lx + 1), lz of 2 z + 1 or, if ``half``, of z + 1. It runs on the host: a device's block is copied.

@@ -34,7 +34,7 @@ class Lines:
     last: HostArray
 
 
-@kernel(cost=1.5, workspace=1.2)
+@kernel(cost=1.5, workspace=1.2, host_only="it walks along rows as runs")
 def line_runs(block: Block, /, *region: Block, axis: int, start: Triple, shape: Triple) -> list[Lines]:
     """The runs of True along an axis; with a ``region`` (a mask), of what of them lies inside. It runs on the host: a device's block is copied."""
     codes = _coded(to_host(block), to_host(region[0]) if region else None)

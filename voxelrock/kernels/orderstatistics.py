@@ -52,7 +52,7 @@ def _count_keys(keys: HostArray, prefixes: HostArray, shift: int, table: HostArr
                 table[n, place] += 1
 
 
-@kernel(cost=5.0, workspace=3.0)
+@kernel(cost=5.0, workspace=3.0, host_only="it sorts values and counts equal ones")
 def key_counts(block: Block, /, *mask: Block, shift: int, prefixes: Any = None) -> HostArray:
     """For each prefix, how often each value of the sixteen bits above ``shift`` occurs among the keys that start with it.
 

@@ -155,7 +155,7 @@ def _best(members: Members, known: list[tuple[int, int]]) -> tuple[int, int]:
     return min(known, key=lambda pair: (-pair[0], pair[1]), default=_BEST)
 
 
-@kernel(cost=4.0, workspace=4.0)
+@kernel(cost=4.0, workspace=4.0, host_only="labels join through a forest, one after the other")
 def piece(block: Block, /, *region: Block, rules: Rules, start: Any, shape: Any) -> tuple[Piece, None]:
     """The piece of one block of booleans or integers, and no joint; ``region`` is the :func:`region_code` of what replaces the array's borders, if any.
 
@@ -179,14 +179,14 @@ def _piece(leaf: _Leaf, region: tuple[Block, ...], rules: Rules) -> Piece:
     return Piece(leaf.box, faces, leaf.members.only(~leaf.done), leaf.ledger, _tally(finished), bulk, _best(finished, []))
 
 
-@kernel(cost=8.0, workspace=4.0)
+@kernel(cost=8.0, workspace=4.0, host_only="labels join through a forest, one after the other")
 def pieces(block: Block, /, *region: Block, rules: tuple[Rules, ...], start: Any, shape: Any) -> list[Piece]:
     """The pieces of one block under several rules; its runs are found once. It runs on the host: a device's block is copied."""
     runs = find_runs(to_host(block))
     return [_piece(_leaf(runs, region, rule, start), region, rule) for rule in rules]
 
 
-@kernel(cost=4.0, workspace=4.0)
+@kernel(cost=4.0, workspace=4.0, host_only="labels join through a forest, one after the other")
 def named(block: Block, /, *region: Block, rules: Rules, message: Message, dtype: str, start: Any, shape: Any) -> HostArray:
     """The block with each voxel's component's name, 0 elsewhere; chosen voxels of integers keep their values. It runs on the host."""
     leaf = _leaf(find_runs(to_host(block)), region, rules, start)

@@ -11,7 +11,7 @@ from voxelrock.kernels.rows import fixed
 from voxelrock.typing import Block, HostArray, Triple
 
 
-@kernel(cost=30.0, workspace=1.0)
+@kernel(cost=30.0, workspace=1.0, host_only="pairs of labels are compared along rows, far apart")
 def cluster_pairs(labels: Block, /, *, directions: tuple[Triple, ...], steps: tuple[int, ...], periodic: bool, core: VoxelBox) -> HostArray:
     """How many pairs of voxels, 0 to ``steps`` steps of a direction apart, have one label that is not 0: int64 (directions, steps). It runs on the
     host: a device's block is copied."""
@@ -46,7 +46,7 @@ SUMS = ("pairs", "first", "second", "product", "squares")
 """What :func:`value_sums` adds for each step: pairs, first values, second values, products of both, sums of both squares."""
 
 
-@kernel(cost=60.0, workspace=3.0)
+@kernel(cost=60.0, workspace=3.0, host_only="rows are packed into bits and shifted by whole words")
 def value_sums(values: Block, /, *mask: Block, directions: tuple[Triple, ...], steps: tuple[int, ...], periodic: bool, core: VoxelBox) -> HostArray:
     """Sums over pairs of voxels whose values both count: :data:`SUMS`, for each direction and step, as Python's integers (5, directions, steps).
 

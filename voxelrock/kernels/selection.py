@@ -28,7 +28,7 @@ def constant(*, start: Triple, shape: Triple, xp: Any, value: Any, dtype: str) -
     return xp.full(shape, value, dtype=getattr(xp, dtype))
 
 
-@kernel(cost=0.2, workspace=0.0)
+@kernel(cost=0.2, workspace=0.0, host_only="it asks a region or a function of the user")
 def placed(*, start: Triple, shape: Triple, xp: Any, voxels: tuple[Triple, ...]) -> Block:
     """True in some voxels of the image, given by their indices; made on the host."""
     found = np.zeros(shape, np.bool_)
@@ -37,7 +37,7 @@ def placed(*, start: Triple, shape: Triple, xp: Any, voxels: tuple[Triple, ...])
     return found if xp is np else xp.asarray(found)
 
 
-@kernel(cost=1.0, workspace=0.0)
+@kernel(cost=1.0, workspace=0.0, host_only="it asks a region or a function of the user")
 def generated(*, start: Triple, shape: Triple, xp: Any, function: Any, dtype: str) -> Block:
     """What a user's function of the voxel indices gives; it runs on the host."""
     z, y, x = np.ogrid[tuple(slice(a, a + n) for a, n in zip(start, shape))]

@@ -171,7 +171,7 @@ def _grey(block: Block, valid: Block | None, runs: Runs, slot: HostArray, labels
     return GreyTable(table.count, table.low, table.high, accumulators.carried(table.sums), accumulators.carried(table.squares))
 
 
-@kernel(cost=12.0, workspace=2.0)
+@kernel(cost=12.0, workspace=2.0, host_only="it adds to a table whose rows the data name")
 def label_table(block: Block, faces: Block, region: Block, /, *grey: Block, start: Any, shape: Any) -> LabelTable:
     """The table of a block of labels, 0 left out.
 

@@ -45,7 +45,7 @@ def after(**_: object) -> tuple[Triple, Triple]:
     return (0, 0, 0), (1, 1, 1)
 
 
-@kernel(cost=3.0, workspace=3.0)
+@kernel(cost=3.0, workspace=3.0, host_only="it adds to a table whose rows the data name")
 def tallies(block: Block, /, *region: Block, edge: Triple, start: Triple, shape: Triple, core: VoxelBox) -> list[Tallies]:
     """The counts of a block in cells of ``edge`` voxels. It runs on the host: a device's block is copied. Memory: 160 bytes a cell beside it."""
     box = VoxelBox(start, tuple(a + n for a, n in zip(start, shape)))  # type: ignore[arg-type]
@@ -113,7 +113,7 @@ def join_tallies(partials: list[list[Tallies]]) -> list[Tallies]:
     return [Tallies(whole, counts)]
 
 
-@kernel(cost=4.0, workspace=1.0)
+@kernel(cost=4.0, workspace=1.0, host_only="it adds to a table whose rows the data name")
 def occupied(block: Block, /, *, base: int, levels: int, start: Triple, shape: Triple, core: VoxelBox) -> tuple[HostArray, list[Tallies]]:
     """How many boxes of 1, base, base² … ``base**levels`` voxels, aligned to the image's first voxel, hold True; and which of the largest do. A box belongs
     to the block of its first voxel. It runs on the host: a device's block is copied."""

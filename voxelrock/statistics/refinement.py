@@ -15,7 +15,7 @@ from voxelrock.kernels.orderstatistics import BITS, from_key, key_counts
 from voxelrock.typing import Block, HostArray
 
 
-@kernel(cost=5.0, workspace=3.0)
+@kernel(cost=5.0, workspace=3.0, host_only="it sorts values and counts equal ones")
 def refine(block: Block, /, *mask: Block, shift: int, state: Any = None) -> list[Any]:
     """The state of the last pass, and this pass's counts."""
     return [state, key_counts(block, *mask, shift=shift, prefixes=state)]
