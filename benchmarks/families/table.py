@@ -15,6 +15,7 @@ from benchmarks.model import VOXELROCK, Contender, Family, Job, Operation, Timed
 
 _LABELS = "regions.zarr"
 _SIDES = ("area", "bbox", "centroid")
+_GREY = ("mean", "min", "max", "std")
 _PAIRS = ((0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2))
 
 
@@ -32,11 +33,23 @@ def _voxelrock(job: Job, *, moments: bool) -> Work:
     return work
 
 
-def _answer(size: int, voxels: Any, boxes: tuple[Any, Any], centroids: Any, second: Any = None) -> Timed:
+def _whole(job: Job) -> Work:
+    def work() -> Any:
+        found = vr.labels.table(vr.open(_labels(job)), grey=vr.open(job.grey).assign_grid(vr.open(_labels(job)).grid))
+        boxes = found["box_start"].values, found["box_stop"].values
+        greys = np.stack([found[f"grey_{name}"].values for name in _GREY], axis=1)
+        return _answer(job.size, found["voxels"].values, boxes, found["centroid"].values, found["second_moments"].values, greys)
+
+    return work
+
+
+def _answer(size: int, voxels: Any, boxes: tuple[Any, Any], centroids: Any, second: Any = None, greys: Any = None) -> Timed:
     """A row per region; columns divided by what they may be at most, so that none hides behind another."""
     columns = [voxels[:, None] / max(voxels.max(), 1), boxes[0] / size, boxes[1] / size, centroids / size]
     if second is not None:
         columns.append(np.stack([second[:, i, j] for i, j in _PAIRS], axis=1) / max(second.max(), 1))
+    if greys is not None:
+        columns.append(greys / 65535)
     return Timed(np.concatenate(columns, axis=1), {"regions": voxels.size})
 
 
@@ -54,6 +67,21 @@ def _skimage(threads: int, *, moments: bool) -> Callable[[Any, Job], Any]:
         low, high = (np.stack([found[f"bbox-{i}"] for i in range(start, start + 3)], axis=1) for start in (0, 3))
         centroids = np.stack([found[f"centroid-{i}"] for i in range(3)], axis=1)
         return _answer(job.size, found["area"], (low, high), centroids, _covariances(found) if moments else None)
+
+    return work
+
+
+def _skimage_whole(threads: int) -> Callable[[Any, Job], Any]:
+    measure = peers.load("skimage.measure")
+    names = tuple(f"intensity_{name}" for name in _GREY)
+
+    def work(labels: Any, job: Job) -> Any:
+        grey = stores.read(job.grey)
+        properties = (*_SIDES, "inertia_tensor", "inertia_tensor_eigvals", "equivalent_diameter_area", *names)
+        found = measure.regionprops_table(labels, grey, properties=properties)
+        low, high = (np.stack([found[f"bbox-{i}"] for i in range(start, start + 3)], axis=1) for start in (0, 3))
+        centroids = np.stack([found[f"centroid-{i}"] for i in range(3)], axis=1)
+        return _answer(job.size, found["area"], (low, high), centroids, _covariances(found), np.stack([found[name] for name in names], axis=1))
 
     return work
 
@@ -89,12 +117,21 @@ def _operation(name: str, *, moments: bool) -> Operation:
     return Operation(name, contenders, data=(_LABELS,), tolerance=1e-9)
 
 
+def _all(name: str) -> Operation:
+    contenders = (
+        Contender(VOXELROCK, _whole),
+        Contender("scikit-image", partial(_in_memory, _skimage_whole), needs=("skimage",)),
+        Contender("Zarr, read the labels, no table", partial(_in_memory, _nothing), limit=True, compared=False),
+    )
+    return Operation(name, contenders, data=(_LABELS, "grey.zarr"), tolerance=1e-9)
+
+
 FAMILY = Family(
     "table",
     "A table of all regions of labels (pores parted at their necks), from a store",
-    (_operation("voxels, boxes, centroids", moments=False), _operation("and second moments", moments=True)),
+    (_operation("voxels, boxes, centroids", moments=False), _operation("and second moments", moments=True), _all("all, with values of a grey image")),
     size=256,
     repeat=3,
     columns=("regions",),
-    notes="voxelrock measures the same in both: also second moments, face areas, and which sides a region touches. cc3d knows no second moments.",
+    notes="voxelrock measures the same in the first two: also second moments, face areas, and which sides a region touches. cc3d knows no second moments.",
 )
