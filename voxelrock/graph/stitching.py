@@ -57,7 +57,7 @@ class Stitching:
     relabel
         A kernel from blocks and their ``message`` to the result; also gets ``dtype``, ``start``, ``shape`` and ``rules``.
     joints
-        Bytes per voxel that joints take in all, roughly: decides between memory and files.
+        Bytes per voxel that joints take in all, roughly: decides between memory and files. 0 where they are small: always memory.
     """
 
     label: Kernel[Any, Any]
@@ -65,7 +65,7 @@ class Stitching:
     begin: Callable[[Any, Any], Any]
     descend: Callable[[Any, Any, Any], dict[VoxelBox, Any]]
     relabel: Kernel[Any, Any]
-    joints: float = 0.01
+    joints: float = 0.0
 
     def __call__(self, *images: da.Array, rules: Any, dtype: Any) -> da.Array:
         """Lazy; the tiling of the first image. ``rules`` is what all tasks share: a value with an identity.
