@@ -17,7 +17,7 @@ from voxelrock.image.creation import from_xarray
 from voxelrock.io.opening import open as open_image
 from voxelrock.io.registry import suffixes
 
-SUBJECTS = ("filters", "segmentation", "statistics")
+SUBJECTS = ("filters", "labels", "morphology", "pores", "segmentation", "statistics", "structure")
 
 
 class _Subject:
@@ -36,9 +36,9 @@ class _Subject:
         function = getattr(self._subject, name)
 
         @wraps(function)
-        def bound(**parameters: Any) -> Any:
+        def bound(*others: Any, **parameters: Any) -> Any:
             images = {k: _image(v) for k, v in parameters.items()}
-            result = function(from_xarray(self._array), **images)
+            result = function(from_xarray(self._array), *map(_image, others), **images)
             return result.to_xarray() if isinstance(result, VoxelImage) else result
 
         return bound

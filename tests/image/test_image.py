@@ -412,3 +412,18 @@ def test_zero_length_chunks_and_empty_images():
 def test_outside_stays_outside_when_pores_are_named():
     labels = image([0, 1, 9, 9], "u1", phases={0: vr.Phase("solid", "solid"), 1: vr.Phase("pore", "pore"), 9: vr.Phase("air", "outside")})
     assert float(vr.statistics.porosity(labels, pore=1)) == 0.5
+
+
+def test_every_subject_is_bound_to_data_arrays():
+    pores = np.random.default_rng(0).random((9, 8, 7)) < 0.4
+    image = vr.from_array(pores, spacing="2 um")
+    array = image.to_xarray()
+    np.testing.assert_array_equal(array.voxel.labels.label(connectivity=26), vr.labels.label(image, connectivity=26).compute())
+    np.testing.assert_array_equal(array.voxel.morphology.distance(), vr.morphology.distance(image).compute())
+    np.testing.assert_array_equal(array.voxel.pores.local_thickness(), vr.pores.local_thickness(image).compute())
+    assert float(array.voxel.structure.euler_number()) == float(vr.structure.euler_number(image))
+    seeds = np.where(np.indices(pores.shape)[0] == 0, pores, False)
+    grown = vr.morphology.reconstruction(vr.from_array(seeds, spacing="2 um"), image).compute()
+    assert 0 < grown.sum() < pores.sum()
+    np.testing.assert_array_equal(array.copy(data=seeds).voxel.morphology.reconstruction(array), grown)  # a second image by position
+    assert set(dir(array.voxel)) == {"image", "filters", "labels", "morphology", "pores", "segmentation", "statistics", "structure"}
