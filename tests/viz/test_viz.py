@@ -116,3 +116,15 @@ def test_a_look_at_sixteen_gigabytes_is_quick_and_small(tmp_path):
     seconds, megabytes = map(float, result.stdout.splitlines()[-1].split())
     assert megabytes < 500
     assert seconds < 20  # the target of ten seconds is measured on a quiet machine
+
+
+def test_slices_of_a_quantity_have_a_bar_of_colours_and_no_data_is_neutral():
+    pores = np.zeros((12, 12, 12), bool)
+    pores[3:9, 3:9, 3:9] = True
+    thickness = vr.pores.local_thickness(vr.from_array(pores, spacing="2 um"))
+    page = vr.viz.slices(thickness, cmap="viridis")
+    labels = [child.get_ylabel() for axes in page.axes for child in (axes, *axes.child_axes)]
+    assert "local thickness (µm)" in labels
+    shown = page.axes[0].get_images()[0].get_array()
+    np.testing.assert_allclose(shown[0, 0, :3], (0.93, 0.94, 0.95))
+    assert not [child for axes in vr.viz.slices(vr.from_array(pores)).axes for child in axes.child_axes]

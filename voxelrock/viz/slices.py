@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 from matplotlib import colormaps
-from matplotlib.colors import to_rgb
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize, to_rgb
 from matplotlib.figure import Figure
 
 from voxelrock.errors import ParameterError
@@ -19,6 +20,8 @@ from voxelrock.typing import HostArray
 from voxelrock.viz.style import ACCENT, INK, MUTED, PHASES, ROI, figure, legend, nice, shown_unit
 
 _PIXELS = 900
+_NOTHING = (0.93, 0.94, 0.95, 1.0)
+"""The colour of voxels that hold no data."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +100,17 @@ def slices(image: VoxelImage, /, *, overlay: VoxelImage | None = None, position:
     entries = entries_of(overlay if overlay is not None else image)
     if entries:
         legend(corner, entries)
+    elif image.field.unit:
+        _bar(corner, image, range_shown, cmap)
     return page
+
+
+def _bar(corner: Any, image: VoxelImage, limits: tuple[float, float], cmap: str) -> None:
+    """The colours of a physical quantity, in the corner."""
+    bar = corner.figure.colorbar(ScalarMappable(Normalize(*limits), cmap), cax=corner.inset_axes((0.12, 0.1, 0.06, 0.8)))
+    bar.set_label(f"{image.field.name.replace('_', ' ')} ({shown_unit(image.field.unit)})", fontsize=8, color=INK)
+    bar.ax.tick_params(labelsize=7, colors=MUTED, length=2)
+    bar.outline.set_visible(False)
 
 
 def edge_of(image: VoxelImage, outline: VoxelImage | Region | None) -> dict[str, VoxelImage]:
@@ -156,11 +169,13 @@ def colored(image: VoxelImage, flat: HostArray, limits: tuple[float, float], cma
     """A slice as red, green and blue: phases in their colours, grey values between the limits."""
     if image.phases or flat.dtype == bool:
         base = _colors(image, flat)
-        base[base[..., 3] == 0] = (0.93, 0.94, 0.95, 1.0)
+        base[base[..., 3] == 0] = _NOTHING
         return base[..., :3]
     from_map = colormaps[cmap]
     level = np.clip((flat.astype(float) - limits[0]) / (limits[1] - limits[0]), 0, 1)
-    return np.asarray(from_map(np.nan_to_num(level)))[..., :3]
+    shown = np.asarray(from_map(np.nan_to_num(level)))[..., :3]
+    shown[np.isnan(level)] = _NOTHING[:3]
+    return shown
 
 
 def _blend(shown: HostArray, top: HostArray, alpha: float) -> HostArray:
