@@ -57,12 +57,13 @@ def tallies(block: Block, /, *region: Block, edge: Triple, start: Triple, shape:
     exists = np.pad(to_host(region[0]) if region else np.ones(block.shape, bool), pad)
     phase = np.pad(to_host(block), pad) & exists
     offset = np.array([a - c * e for a, c, e in zip(start, cells.start, edge)])
-    _tally(phase.view(np.uint8), exists.view(np.uint8), offset, np.array(edge), counts, _WEIGHTS)
+    _tally(phase.view(np.uint8), exists.view(np.uint8), not region, offset, np.array(edge), counts, _WEIGHTS)
     return [Tallies(cells, counts)]
 
 
 @jit
-def _tally(phase: HostArray, exists: HostArray, offset: HostArray, edge: HostArray, counts: HostArray, weights: HostArray) -> None:
+def _tally(phase: HostArray, exists: HostArray, whole: bool, offset: HostArray, edge: HostArray, counts: HostArray, weights: HostArray) -> None:
+    """``whole`` says that all rows exist alike, but the last of a plane, beyond which the image may end."""
     depth, height, width = phase.shape[0] - 1, phase.shape[1] - 1, phase.shape[2] - 1
     columns, codes, there = np.zeros(width + 1, np.uint8), np.zeros(width, np.uint8), np.zeros(width, np.uint8)
     tables = np.zeros((counts.shape[1], counts.shape[2], 256), np.int32)
@@ -70,7 +71,8 @@ def _tally(phase: HostArray, exists: HostArray, offset: HostArray, edge: HostArr
         layer = (z + offset[0]) // edge[0]
         for y in range(height):
             row_codes(phase, z, y, columns, codes)
-            row_codes(exists, z, y, columns, there)
+            if not whole or y == 0 or y == height - 1:
+                row_codes(exists, z, y, columns, there)
             line = (y + offset[1]) // edge[1]
             x = 0
             while x < width:
