@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from voxelrock.kernels.backend import kernel, namespace
-from voxelrock.typing import Block, Triple
+import numpy as np
+
+from voxelrock.kernels.backend import jit, kernel, namespace
+from voxelrock.typing import Block, HostArray, Triple
 
 SIDES = tuple((axis, low) for axis in range(3) for low in (True, False))
 """The six sides; side i is bit i of a code: low and high z, low and high y, low and high x."""
@@ -68,3 +70,32 @@ def face_code(block: Block, /, *region: Block) -> Block:
             differs = differs & _inner(region[0], axis, shift)
         code = code | xp.astype(differs, xp.uint8) * (1 << i)
     return xp.astype(code, xp.uint8)
+
+
+@face_code.host
+def face_code_host(block: Block, /, *region: Block) -> HostArray:
+    """Only voxels that are not 0 look at their neighbours."""
+    values = np.ascontiguousarray(block)
+    keep = np.ascontiguousarray(region[0]).view(np.uint8) if region else np.ones((1, 1, 1), np.uint8)
+    out = np.zeros([n - 2 for n in values.shape], np.uint8)
+    _faces(values.view(np.uint8) if values.dtype == bool else values, keep, out)
+    return out
+
+
+@jit
+def _faces(values: HostArray, keep: HostArray, out: HostArray) -> None:
+    masked = keep.shape[2] > 1
+    for z in range(out.shape[0]):
+        for y in range(out.shape[1]):
+            here, below, above = values[z + 1, y + 1], values[z, y + 1], values[z + 2, y + 1]
+            before, after, code = values[z + 1, y], values[z + 1, y + 2], out[z, y]
+            for x in range(code.size):
+                v = here[x + 1]
+                if v == 0:
+                    continue
+                bits = (below[x + 1] != v) | (above[x + 1] != v) << 1 | (before[x + 1] != v) << 2 | (after[x + 1] != v) << 3
+                bits |= (here[x] != v) << 4 | (here[x + 2] != v) << 5
+                if masked and bits:
+                    there = keep[z, y + 1, x + 1] | keep[z + 2, y + 1, x + 1] << 1 | keep[z + 1, y, x + 1] << 2 | keep[z + 1, y + 2, x + 1] << 3
+                    bits &= there | keep[z + 1, y + 1, x] << 4 | keep[z + 1, y + 1, x + 2] << 5
+                code[x] = bits

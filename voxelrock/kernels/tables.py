@@ -45,7 +45,7 @@ class LabelTable:
 
     ``sums`` (int64): voxels, then sums of z, y and x (indices in the image). ``moments``: sums of the products of :data:`PAIRS`, each in two
     words of 32 bits. ``low`` and ``high``: first and last index along each axis. ``faces``: voxel faces across each axis. ``touched``: surfaces
-    touched, a bit each.
+    of a region touched, a bit each.
     """
 
     label: HostArray
@@ -97,7 +97,7 @@ def _measure(
 
 @jit
 def _look(
-    rows: HostArray, start: HostArray, stop: HostArray, slot: HostArray, code: HostArray, region: HostArray, faces: HostArray, touched: HostArray
+    rows: HostArray, start: HostArray, stop: HostArray, slot: HostArray, code: HostArray, region: HostArray, bounded: bool, faces: HostArray, touched: HostArray
 ) -> None:
     for r in range(rows.size - 1):
         for i in range(rows[r], rows[r + 1]):
@@ -108,7 +108,8 @@ def _look(
                     faces[s, 0] += (c & 1) + (c >> 1 & 1)
                     faces[s, 1] += (c >> 2 & 1) + (c >> 3 & 1)
                     faces[s, 2] += (c >> 4 & 1) + (c >> 5 & 1)
-                bits |= region[r, x]
+                if bounded:
+                    bits |= region[r, x]
             touched[s] |= bits & np.uint8(63)
 
 
@@ -172,11 +173,11 @@ def _grey(block: Block, valid: Block | None, runs: Runs, slot: HostArray, labels
 
 
 @kernel(cost=12.0, workspace=2.0, host_only="it adds to a table whose rows the data name")
-def label_table(block: Block, faces: Block, region: Block, /, *grey: Block, start: Any, shape: Any) -> LabelTable:
+def label_table(block: Block, faces: Block, /, *others: Block, bounded: bool, start: Any, shape: Any) -> LabelTable:
     """The table of a block of labels, 0 left out.
 
-    ``faces`` is the labels' :func:`face_code`, ``region`` the :func:`region_code` of what they lie in; ``grey`` a block of grey values and,
-    optionally, a mask of those that are valid. It runs on the host: a device's block is copied. Memory: 20 bytes a run, 200 a label (500 with
+    ``faces`` is the labels' :func:`face_code`; then comes, if ``bounded``, the :func:`region_code` of what they lie in, and a block of grey values
+    and, optionally, a mask of those that are valid. It runs on the host: a device's block is copied. Memory: 20 bytes a run, 200 a label (500 with
     float32 grey values, 1800 with float64).
 
     Raises
@@ -192,7 +193,8 @@ def label_table(block: Block, faces: Block, region: Block, /, *grey: Block, star
     box[:, :3] = np.iinfo(np.int64).max
     _measure(runs.rows, runs.start, runs.stop, slot, max(runs.shape[1], 1), tuple(start), sums, moments, box)
     area, touched = np.zeros((n, 3), np.int64), np.zeros(n, np.uint8)
-    _look(runs.rows, runs.start, runs.stop, slot, _rows(faces, runs), _rows(region, runs), area, touched)
+    grey, region = others[1:] if bounded else others, _rows(others[0], runs) if bounded else np.zeros((1, 1), np.uint8)
+    _look(runs.rows, runs.start, runs.stop, slot, _rows(faces, runs), region, bounded, area, touched)
     table = _grey(grey[0], grey[1] if len(grey) > 1 else None, runs, slot, n) if grey else None
     words = np.stack([moments & 0xFFFFFFFF, moments >> 32], axis=-1)
     return LabelTable(label, sums, words, box[:, :3], box[:, 3:], area, touched, table)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +16,7 @@ from voxelrock.geometry.grid import VoxelGrid
 from voxelrock.graph.execution import compute
 from voxelrock.graph.patterns import Stencil
 from voxelrock.graph.reductions import Reduction
-from voxelrock.image import VoxelImage, shaping
+from voxelrock.image import VoxelImage
 from voxelrock.kernels import accumulators, tables
 from voxelrock.kernels.surfaces import SURFACE_HALO, face_code
 from voxelrock.labels.restriction import Where, refuse_grey, restricted, surfaces
@@ -87,15 +89,22 @@ def table(labels: VoxelImage, /, *, grey: VoxelImage | None = None, where: Where
 def measured(labels: VoxelImage, grey: VoxelImage | None, where: Where) -> tables.LabelTable:
     """The exact sums of each label."""
     voxels, keep = restricted(labels, where)
-    mask = keep or (shaping.everywhere(labels.tiling),)
-    images = [voxels.data, _FACES(voxels.data, *keep), *surfaces(voxels, mask)]
+    images = [voxels.data, _FACES(voxels.data, *keep), *surfaces(voxels, keep)]
     if grey is not None:
         if not isinstance(grey, VoxelImage):
             raise ParameterTypeError(f"grey= is an image on the same grid; got {type(grey).__name__}")
         labels.same_grid(grey)
         images += [grey.data] if grey.nodata is None else [grey.data, grey.valid.data]
-    result = Reduction(tables.label_table, tables.join_tables, as_object, located=True)(*images, shape=(), dtype=object)
-    return compute(result).item()
+    result = Reduction(tables.label_table, tables.join_tables, as_object, located=True)(*images, bounded=bool(keep), shape=(), dtype=object)
+    found: tables.LabelTable = compute(result).item()
+    return found if keep else replace(found, touched=_ends(found, labels.shape))
+
+
+def _ends(found: tables.LabelTable, shape: Sequence[int]) -> HostArray:
+    """The sides of the image that boxes reach, as bits."""
+    ends = np.stack([found.low == 0, found.high == np.array(shape) - 1], axis=-1).reshape(-1, 6)
+    bits: HostArray = (ends << np.arange(6)).sum(axis=1).astype(np.uint8)
+    return bits
 
 
 def _variable(dims: tuple[str, ...], values: Any, name: str, units: str, definition: str) -> tuple[tuple[str, ...], HostArray, dict[str, str]]:
