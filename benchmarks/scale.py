@@ -20,8 +20,8 @@ import psutil
 
 import voxelrock as vr
 
-MEMORY = "1.5 GB"
-"""Of each of the two workers."""
+MEMORY = "3 GB"
+"""Of the two workers together."""
 
 
 def rock(folder: Path, edge: int, vug: int, exterior: bool) -> Path:
@@ -86,7 +86,7 @@ def main() -> None:
     given.folder.mkdir(parents=True, exist_ok=True)
     path = rock(given.folder, given.edge, given.vug, given.exterior)
     image, distance = vr.open(path), given.folder / f"{path.stem}-distance.zarr"
-    print(f"{path.stem}: {image.grid}, porosity {float(vr.statistics.porosity(image)):.4f}, two workers of {MEMORY}")
+    print(f"{path.stem}: {image.grid}, porosity {float(vr.statistics.porosity(image)):.4f}, two workers of {MEMORY} together")
     with vr.cluster.local(workers=2, threads=1, memory=MEMORY, dashboard=False) as client:
         processes = [psutil.Process(number) for number in client.run(os.getpid).values()]
         for name in given.operations.split(","):
