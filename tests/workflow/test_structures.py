@@ -10,7 +10,7 @@ import voxelrock as vr
 from voxelrock.errors import ParameterError
 from voxelrock.workflow import Recipe, analyze
 from voxelrock.workflow.recipe import STATISTICS, Structure
-from voxelrock.workflow.structures import structure_of, write_rows
+from voxelrock.workflow.structures import structure_of
 
 PHASES = {0: vr.Phase("quartz", "solid"), 1: vr.Phase("pore", "pore"), 2: vr.Phase("brine", "fluid"), 9: vr.Phase("air", "outside")}
 RECIPE = Recipe.of(phases=PHASES, roi="none").with_sizes(False)
@@ -50,7 +50,17 @@ def test_what_is_measured_is_of_the_pores_inside_the_rock(tmp_path):
         assert (tmp_path / "out" / "figures" / f"{name}.png").exists()
 
 
-def test_the_files_hold_every_number(tmp_path):
+@pytest.fixture(params=["csv", "parquet"])
+def table_of(request, monkeypatch):
+    """Reads the table of a folder; of either kind, whatever is installed beside."""
+    if request.param == "parquet":
+        pytest.importorskip("pyarrow", reason="pandas writes Parquet with pyarrow, which is not installed (pip install pyarrow)")
+        return lambda folder: pd.read_parquet(folder / "statistics.parquet")
+    monkeypatch.setattr("voxelrock.workflow.structures.find_spec", lambda name: None)
+    return lambda folder: pd.read_csv(folder / "statistics.csv", keep_default_na=False, na_values=[""])
+
+
+def test_the_files_hold_every_number(tmp_path, table_of):
     found = analyze(rock(radius=99), out=tmp_path / "out", recipe=RECIPE)
     statistics = structure_of(found)
     with xr.open_dataset(tmp_path / "out" / "statistics.nc") as stored:
@@ -58,7 +68,7 @@ def test_the_files_hold_every_number(tmp_path):
         for name, value in statistics.data_vars.items():
             np.testing.assert_array_equal(stored[name].values.astype(float), value.values.astype(float))
             assert stored[name].attrs["units"] == value.attrs["units"]
-    table = pd.read_csv(tmp_path / "out" / "statistics.csv", keep_default_na=False, na_values=[""])
+    table = table_of(tmp_path / "out")
     assert table.columns.tolist() == ["statistic", "of", "coordinate", "at", "quantile", "value", "units"]
     for name, value in statistics.data_vars.items():
         known = value.values.astype(float)
@@ -68,12 +78,6 @@ def test_the_files_hold_every_number(tmp_path):
     assert row["coordinate"] == "lag"
     surface = table[(table["statistic"] == "windows_mean") & (table["of"] == "specific_surface")]
     assert set(surface["units"]) == {"um-1"}
-
-
-def test_a_table_as_parquet(tmp_path):
-    pytest.importorskip("pyarrow", reason="pandas writes Parquet with pyarrow, which is not installed")
-    write_rows(structure_of(analyze(rock(), recipe=RECIPE)), tmp_path / "statistics.parquet")
-    assert len(pd.read_parquet(tmp_path / "statistics.parquet")) > 100
 
 
 def test_some_statistics_or_none(tmp_path):

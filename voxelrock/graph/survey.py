@@ -128,7 +128,7 @@ class Search(Kernel[Any, Any]):
     """A search as a kernel without inputs, which makes any box of its result by what it reads itself; ``codes`` is None where they were packed."""
 
     def __init__(self, search: Kernel[Any, Any], codes: Expression | None) -> None:
-        super().__init__(search.reference, cost=search.cost, exact=search.exact, version=search.version, workspace=search.workspace)
+        super().__init__(search.reference, cost=search.cost, exact=search.exact, version=search.version, workspace=search.workspace, host_only=search.host_only)
         self.search, self.codes = search, codes
 
     @property

@@ -156,7 +156,7 @@ def _face(array: HostArray, axis: int, low: bool) -> HostArray:
 def catchment(*blocks: Block, rules: Rules, start: Any, shape: Any) -> tuple[Catchment, Joint]:
     """The piece of one block, from its :func:`~voxelrock.kernels.descent.descent`, its voxels, and markers or seeds.
 
-    It runs on the host: a device's block is copied. Memory: 4 bytes per voxel, 100 for each basin of the block.
+    It runs on the host: a device's block is copied. Memory: 20 bytes per voxel, 600 for each basin of the block.
 
     Raises
     ------

@@ -79,8 +79,8 @@ def reconstruction(seed: VoxelImage, mask: VoxelImage, /, *, method: str = "dila
     -----
     Bitwise: ``skimage.morphology.reconstruction`` on the whole image, voxel by voxel (Vincent 1993, doi:10.1109/83.217222, defines it). It takes
     two passes whatever the ways are like: the image's basins become a graph, in which a forest of lowest passes holds all best ways, and what is
-    inside a box is decided there. Memory: in a task 20 bytes per voxel of a block and 300 for each of its basins (a smooth image has few, white
-    noise one for seven voxels); beyond that what lies on the surfaces of boxes. For the second pass 20 bytes for each basin stay, in memory while
+    inside a box is decided there. Memory: in a task 20 bytes per voxel of a block and 600 for each of its basins (a smooth image has few, white
+    noise one for seven voxels); beyond that what lies on the surfaces of boxes. For the second pass 28 bytes for each basin stay, in memory while
     they are few, else in files in ``options.scratch``. Halo 1.
 
     Examples

@@ -56,7 +56,7 @@ def local_thickness(mask: VoxelImage, /, *, levels: Any = None, border: str = "o
     the rounding of float64).
 
     Two passes beyond those of the distance: the first leaves for each block its squares and the balls that larger neighbours do not cover together
-    (about 0.5 bytes per voxel at a porosity of 0.2, in memory up to an eighth of ``options.memory``, beyond in files in ``options.scratch``), the
+    (about 0.7 bytes per voxel at a porosity of 0.2, in memory up to an eighth of ``options.memory``, beyond in files in ``options.scratch``), the
     second paints the balls that reach a block. A cavern 400 voxels wide makes an image of 512³ take three times as long. Memory: in a task
     12 bytes per voxel of a block, and the balls that reach it. It runs on the host.
 

@@ -59,8 +59,8 @@ def watershed(image: VoxelImage, /, *, markers: VoxelImage | None = None, depth:
     -----
     Bitwise at any chunking, which a queue is not: scikit-image decides ties by who came first, and there, on plateaus and in the voxels that drain
     over them, results differ. Cousty, Bertrand, Najman, Couprie 2009, doi:10.1109/TPAMI.2008.173. Two passes, halo 1. What is inside a box is
-    decided there, so that memory is that of surfaces: in a task 20 bytes per voxel of a block and 300 for each of its basins (a smooth image has
-    few, white noise one for seven voxels), and where regions are numbered 16 bytes for each in one task. For the second pass 10 bytes for each
+    decided there, so that memory is that of surfaces: in a task 20 bytes per voxel of a block and 600 for each of its basins (a smooth image has
+    few, white noise one for seven voxels), and where regions are numbered 16 bytes for each in one task. For the second pass 12 bytes for each
     basin stay, in memory while they are few, else in files in ``options.scratch``.
 
     Examples
