@@ -95,6 +95,16 @@ def test_each_label_has_its_own():
         np.testing.assert_allclose(box.sel(label=value), dense.box(a, (2, 2, 2), exists=by == value), rtol=1e-15)
 
 
+@pytest.mark.parametrize("lag", [0, 2.6, 3.4])
+def test_shells_end_with_the_longest_step(lag):
+    a = noise(5, (12, 11, 13), 0.4)
+    radial, crossed = vr.compute(X.two_point_radial(stored(a), lag=lag), X.two_point_radial(stored(a), lag=lag, other=stored(~a)))
+    expected = dense.radial(a, lag)
+    np.testing.assert_allclose(radial, expected, rtol=1e-14)
+    np.testing.assert_allclose(crossed, dense.radial(a, lag, other=~a), rtol=1e-14)
+    assert radial["steps"].values[-1] > 0
+
+
 def test_white_noise_forgets_at_once():
     a = noise(1, (96, 96, 96), 0.3)
     phi = a.mean()

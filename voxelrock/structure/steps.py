@@ -136,10 +136,3 @@ def in_one_block(voxels: tuple[Any, ...], periodic: bool) -> tuple[Any, ...]:
 def offsets(lag: Triple) -> list[HostArray]:
     """All steps along each axis, from -lag to lag."""
     return [np.arange(-n, n + 1) for n in lag]
-
-
-def box_pairs(shape: Triple, lag: Triple, *, periodic: bool) -> HostArray:
-    """How many pairs of voxels an image has at each step (2 z + 1, 2 y + 1, 2 x + 1)."""
-    parts = [np.full(o.size, n) if periodic else n - np.abs(o) for n, o in zip(shape, offsets(lag))]
-    z, y, x = np.ix_(*parts)
-    return np.asarray((z * y * x).astype("f8"))
