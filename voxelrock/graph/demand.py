@@ -69,7 +69,11 @@ class _Pass:
     @property
     def bytes(self) -> int:
         """What a task holds."""
-        return (peak_bytes(wide(self.roots, self.margins, self.box)) if self.roots else 0) + self.beside
+        if not self.roots:
+            return self.beside
+        seen = wide(self.roots, self.margins, self.box)
+        given = sum(box.size * root.dtype.itemsize for root, box in seen)
+        return max(peak_bytes(seen), int(given * (1 + max((k.workspace for k in self.finishing), default=0.0)))) + self.beside
 
     def nanoseconds(self, box: VoxelBox) -> float:
         """What a box costs on one core."""
@@ -91,8 +95,8 @@ class _Pass:
         return bool(self.roots) and not values(*self.roots) and all(isinstance(leaf, Read) for leaf in leaves(*self.roots))
 
 
-def demand(*arrays: da.Array) -> Demand:
-    """What computing the arrays together asks for; nothing is computed, and no task is made where a layer can be counted without."""
+def demand(*arrays: Any) -> Demand:
+    """What computing lazy arrays (Dask's, xarray's) together asks for; nothing is computed, and no task is made where a layer can be counted without."""
     graph = merge_readings(HighLevelGraph.merge(*(a.__dask_graph__() for a in arrays)))
     passes = list(_passes(graph))
     counted = sum(len(p.tiling) for p in passes)

@@ -46,7 +46,7 @@ def _unpacked(bits: HostArray, values: HostArray, shape: Triple, dtype: Any) -> 
     return out
 
 
-@kernel(cost=30.0, host_only="balls are painted in order, each voxel once")
+@kernel(cost=30.0, workspace=2.7, host_only="balls are painted in order, each voxel once")
 def covered(own: Arrays, others: list[Arrays], /, *, box: VoxelBox, weights: Weights, kind: str, unit: float) -> HostArray:
     """The largest square of a ball over each voxel of the phase (:data:`BARE` under none, 0 outside), in the field's type, ``kind``.
 

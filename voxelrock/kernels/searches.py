@@ -41,13 +41,13 @@ def mask_bounds(parts: list[tuple[Triple, HostArray]], *, shape: Triple, edge: i
     return MaskBounds(inside, Bounds.of(found, shape, edge, (weights, solid, True)) if signed else None)
 
 
-@kernel(cost=20.0, host_only="it reads boxes that the data name, and searches them row by row")
+@kernel(cost=20.0, workspace=1.4, host_only="it reads boxes that the data name, and searches them row by row")
 def mask_squares(bounds: MaskBounds, /, *, box: VoxelBox, read: Reader, solid: bool) -> HostArray:
     """The squares of the distances of the True voxels of a box, 0 elsewhere. It runs on the host."""
     return nearest_squares(read, box, bounds.inside, Sought(solid))[1]
 
 
-@kernel(cost=20.0, host_only="it reads boxes that the data name, and searches them row by row")
+@kernel(cost=20.0, workspace=1.4, host_only="it reads boxes that the data name, and searches them row by row")
 def mask_distance(bounds: MaskBounds, /, *, box: VoxelBox, read: Reader, solid: bool, unit: float) -> HostArray:
     """The distances (float32) of the True voxels of a box, negative those of the False voxels where these are bounded too.
 

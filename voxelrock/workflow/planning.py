@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,13 @@ from voxelrock.geometry import Cylinder, Tiling
 from voxelrock.graph.demand import demand
 from voxelrock.graph.execution import threads
 from voxelrock.graph.scratch import scratch_bytes
-from voxelrock.image import VoxelImage
+from voxelrock.image import Phase, VoxelImage
+from voxelrock.image.creation import full_like
 from voxelrock.image.presentation import describe_memory
 from voxelrock.storage.layout import choose
 from voxelrock.workflow.recipe import Denoise, Name, Recipe, Restrict, Sizes, Structure
+from voxelrock.workflow.sizes import Spaces
+from voxelrock.workflow.structures import statistics
 
 _BASE = 420 * 2**20
 """Bytes of a process that has loaded everything, compiled its kernels, and draws figures at 300 dpi (measured)."""
@@ -76,9 +80,19 @@ def plan(image: VoxelImage, /, *, recipe: Recipe | None = None) -> Plan:
     steps = recipe or Recipe.suited(image)
     labels, passes = _lazily(image, steps)
     unit = units(labels)
-    arrays = [*passes, labels.rechunk(unit.typical()).data]
-    held = demand(*arrays).bytes_per_task
-    return Plan(tuple(_words(steps, image)), _BASE + threads(waiting=_WAITING) * held, labels.nbytes + _PAGES, scratch_bytes(labels.data, unit))
+    writing = threads(waiting=_WAITING) * demand(*passes, labels.rechunk(unit.typical()).data).bytes_per_task
+    reading = threads() * max((demand(*group).bytes_per_task for group in _afterwards(labels, steps)), default=0)
+    return Plan(tuple(_words(steps, image)), _BASE + max(writing, reading), labels.nbytes + _PAGES, scratch_bytes(labels.data, unit))
+
+
+def _afterwards(labels: VoxelImage, steps: Recipe) -> Iterator[list[Any]]:
+    """What is measured on the stored labels, together in one reading each; an image of nothing but pores stands for them."""
+    roles = {0: "solid", 1: "pore"} | ({} if steps.roi == "none" else {2: "outside"})
+    stored = full_like(labels, value=1, dtype="u1").rechunk(units(labels).typical()).assign(phases={k: Phase(v, role=v) for k, v in roles.items()})
+    if steps.structure is not None:
+        yield list(statistics(stored, steps.structure).values())
+    if steps.sizes is not None:
+        yield from ([lazy] for lazy in Spaces.of(stored).readings)
 
 
 def _lazily(image: VoxelImage, steps: Recipe) -> tuple[VoxelImage, list[Any]]:

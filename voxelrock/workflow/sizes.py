@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
+from voxelrock.geometry.axes import AXES
 from voxelrock.geometry.units import VOXEL
 from voxelrock.image import VoxelImage
 from voxelrock.pores import capillary_curve, critical_radius, local_thickness, pore_size_distribution, porosimetry
@@ -46,19 +48,39 @@ _MUCH = 0.2
 """Of the pore volume, unresolved: beyond, a warning is due."""
 
 
+@dataclass(frozen=True)
+class Spaces:
+    """What sizes are read off, lazily: local thickness, critical radii by axis, and radii of invasion where the size of a voxel is known."""
+
+    thickness: VoxelImage
+    critical: dict[str, xr.DataArray]
+    radii: VoxelImage | None
+
+    @classmethod
+    def of(cls, labels: VoxelImage) -> Spaces:
+        """Those of the resolved pores of labels, inside what is not outside."""
+        pores, where = pores_of(labels)
+        critical = {axis: critical_radius(pores, axis=axis, where=where) for axis in AXES}
+        return cls(local_thickness(pores, where=where), critical, porosimetry(pores, where=where) if labels.grid.unit != VOXEL else None)
+
+    @property
+    def readings(self) -> list[Any]:
+        """What is computed, one after the other."""
+        return [self.thickness.data, *self.critical.values(), *([] if self.radii is None else [self.radii.data])]
+
+
 def measure_sizes(labels: VoxelImage, step: Sizes) -> dict[str, xr.DataArray]:
     """Curves and numbers of the resolved pores of labels, inside what is not outside; nothing where there are none.
 
     Pressures need the size of a voxel: without it there is no capillary curve.
     """
-    pores, where = pores_of(labels)
-    found = _renamed(pore_size_distribution(local_thickness(pores, where=where)), _SIZES)
-    for axis in "zyx":
-        radius = critical_radius(pores, axis=axis, where=where)
+    spaces = Spaces.of(labels)
+    found = _renamed(pore_size_distribution(spaces.thickness), _SIZES)
+    for axis, radius in spaces.critical.items():
         found[f"critical_radius_{axis}"] = radius.copy(data=float(radius))
-    if labels.grid.unit != VOXEL:
-        radii = porosimetry(pores, where=where)
-        found |= _renamed(capillary_curve(radii, interfacial_tension=step.interfacial_tension, contact_angle=step.contact_angle), _MERCURY)
+    if spaces.radii is not None:
+        curve = capillary_curve(spaces.radii, interfacial_tension=step.interfacial_tension, contact_angle=step.contact_angle)
+        found |= _renamed(curve, _MERCURY)
     return found
 
 

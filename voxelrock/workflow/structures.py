@@ -48,13 +48,18 @@ NUMBERS = (
 """Those of the results that are plain numbers, in the order of the report."""
 
 
-def measure_structure(labels: VoxelImage, step: Structure) -> dict[str, xr.DataArray]:
-    """Numbers and curves of the resolved pores of labels, inside what is not outside, in one reading."""
+def statistics(labels: VoxelImage, step: Structure) -> dict[str, Any]:
+    """The lazy statistics of the resolved pores of labels, inside what is not outside."""
     pores, where = pores_of(labels)
     wanted: dict[str, Any] = {}
     for group in step.of:
         wanted |= _GROUPS[group](pores, where)
-    made = compute(wanted, label="structure")
+    return wanted
+
+
+def measure_structure(labels: VoxelImage, step: Structure) -> dict[str, xr.DataArray]:
+    """Numbers and curves of :func:`statistics`, in one reading."""
+    made = compute(statistics(labels, step), label="structure")
     found: dict[str, xr.DataArray] = {}
     for name, value in made.items():
         found |= _NAMED.get(name.rpartition(" ")[0] or name, _plain)(name, value)
