@@ -342,6 +342,7 @@ CASES = [
     Case("structure.integral_scale", lambda im: X.integral_scale(im, lag=3, directions="y"), lambda a: pairs.scale(a, "y", 3), "bool", tolerance=1e-13),
     Case("structure.surface_from_correlation", lambda im: X.surface_from_correlation(im), pairs.slope, "bool", tolerance=1e-9),
     Case("structure.autocovariance", lambda im: X.autocovariance(im, lag=3, directions="z", where=BALL), lambda a: pairs.covariance(a, "z", 3, ball(a))[None], "u2", tolerance=1e-12),
+    Case("structure.variogram of floats", lambda im: X.variogram(im, lag=3, directions="z", where=BALL), lambda a: pairs.semivariance(a.astype("f8"), "z", 3, ball(a))[None], "f4", "structure.variogram", tolerance=1e-9),
     Case("structure.variogram", lambda im: X.variogram(im, lag=2, directions="0 1 1")[:, :2], lambda a: pairs.semivariance(a, "0 1 1", 1)[None], "u1", tolerance=1e-13),
     Case("structure.representative_volume", lambda im: X.representative_volume(im, cell=2)["mean"][:2], lambda a: windows.means(a, 2), "bool", tolerance=1e-12),
     Case("structure.local_porosity", lambda im: X.local_porosity(im, window=4, bins=7), lambda a: windows.local_porosity(a, 1, 7), "bool", tolerance=1e-12),

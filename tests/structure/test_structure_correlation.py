@@ -3,12 +3,15 @@
 import dask.array as da
 import numpy as np
 import pytest
+from dask.highlevelgraph import HighLevelGraph
 
 import voxelrock as vr
 from tests.labels.components_dense import label
 from tests.structure import pairs_dense as dense
 from tests.structure.images import CHUNKS, CYLINDER, SPACING, disc, noise
-from voxelrock.errors import GridMismatchError, ParameterError, ParameterTypeError
+from voxelrock.errors import DataError, GridMismatchError, ParameterError, ParameterTypeError
+from voxelrock.graph.execution import merge_readings
+from voxelrock.graph.reductions import ReductionLayer
 from voxelrock.testing import stored
 
 X = vr.structure
@@ -149,6 +152,42 @@ def test_autocovariance_and_variogram_of_grey_values():
     assert float(X.autocovariance(gap, lag=0)[0, 0]) == pytest.approx(a[a != a[0, 0, 0]].var(dtype=float), rel=1e-13)
 
 
+@pytest.mark.parametrize("dtype", ["f4", "f8", "i4"])
+def test_floats_and_wide_integers_are_scaled_by_their_range(dtype):
+    a = (np.random.default_rng(4).normal(size=(14, 11, 13)) * 1e6 + 3e6).astype(dtype)
+    gap = a.copy()
+    gap[disc() == 0] = np.nan if dtype != "i4" else -(2**31)
+    images = stored(a, CHUNKS), stored(gap, CHUNKS).assign(nodata=gap[0, 0, 0])
+    for image, exists in zip(images, (None, disc())):
+        found = vr.compute(X.autocovariance(image, lag=4), X.variogram(image, lag=4, directions="1 -1 0"))
+        scale = a.var(dtype=float)
+        np.testing.assert_allclose(found[0][1], dense.covariance(a.astype("f8"), "y", 4, exists), rtol=1e-11, atol=1e-12 * scale)
+        np.testing.assert_allclose(found[1][0], dense.semivariance(a.astype("f8"), "1 -1 0", 2, exists), rtol=1e-11)
+        again = vr.compute(X.autocovariance(image.rechunk((3, 14, 5)), lag=4))
+        np.testing.assert_array_equal(again, found[0])
+
+
+def test_values_that_cannot_be_scaled():
+    assert vr.compute(X.variogram(stored(np.full((3, 3, 3), 0.1)), lag=1)).values.tolist() == [[0, 0]] * 3
+    with pytest.raises(DataError, match="lie too far apart"):
+        vr.compute(X.variogram(stored(np.array([[[-1.7e308, 0, 1.7e308]]])), lag=0))
+    with pytest.raises(DataError, match="1 voxels are NaN"):
+        vr.compute(X.variogram(stored(np.array([[[np.nan, 1, 2]]])), lag=0))
+
+
+def test_what_one_of_two_phases_lacks_does_not_exist():
+    a, b = noise(7, (14, 11, 13), 0.5), noise(8, (14, 11, 13), 0.5)
+    outside = noise(9, (14, 11, 13), 0.2)
+    phases = {0: vr.Phase("solid", "solid"), 1: vr.Phase("pore", "pore"), 2: vr.Phase("air", "outside")}
+    plain, cut = stored(a), stored(np.where(outside, 2, b).astype("u1")).assign(phases=phases)
+    expected = {"one": dense.box(a, (2, 2, 2), exists=~outside, other=b), "two": dense.box(b, (2, 2, 2), exists=~outside, other=a)}
+    found = vr.compute({"one": X.two_point_map(plain, lag=2, other=cut), "two": X.two_point_map(cut, lag=2, other=plain)})
+    for name, value in expected.items():
+        np.testing.assert_allclose(found[name], value, rtol=1e-14)
+    line = vr.compute(X.two_point(plain, lag=2, other=cut, where=CYLINDER))
+    np.testing.assert_allclose(line[0], dense.curve(a, "z", 2, exists=disc() & ~outside, other=b), rtol=1e-14)
+
+
 def test_one_reading_gives_all():
     image = stored(noise(), CHUNKS)
     source = next(iter(image.data.dask.layers.values())).expression.source
@@ -161,12 +200,22 @@ def test_one_reading_gives_all():
     assert source.voxels_read < 0.6 * alone
 
 
+def test_results_of_one_count_share_it():
+    """What differs in how it is finished alone is counted once."""
+    image = stored(noise(), CHUNKS)
+    several = [X.minkowski(image), X.specific_surface(image, per="pore"), X.connectivity_density(image), X.euler_number(image)]
+    graph = merge_readings(HighLevelGraph.merge(*(a.__dask_graph__() for a in several)))
+    (layer,) = [found for found in graph.layers.values() if isinstance(found, ReductionLayer)]
+    assert (len(layer.members), len(layer.works)) == (4, 1)
+    together, alone = vr.compute(several), [vr.compute(one) for one in several]
+    for a, b in zip(together, alone):
+        assert a.identical(b)
+
+
 def test_what_cannot_be_measured_is_refused():
     image = stored(noise())
     with pytest.raises(ParameterTypeError, match=r"grey values.*vr\.segmentation\.otsu"):
         X.two_point(stored(np.ones((3, 3, 3), "f4")), lag=1)
-    with pytest.raises(ParameterTypeError, match="scale the values"):
-        X.variogram(stored(np.ones((3, 3, 3), "f4")), lag=1)
     with pytest.raises(ParameterError, match=r"lag of 20 \(20 steps along z\) leaves no pair"):
         X.two_point(image, lag=20)
     with pytest.raises(ParameterError, match=r"lag of 11 reaches beyond.*at most 10 voxel"):

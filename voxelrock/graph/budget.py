@@ -37,7 +37,7 @@ def predict(array: da.Array) -> Budget:
     """The budget of an image's or a reduction's array."""
     layer = top(array)
     if isinstance(layer, ReductionLayer):
-        roots = tuple(r for m in layer.members for r in m.roots)
+        roots = tuple(r for m in layer.works for r in m.roots)
         tiling = layer.tiling
         tree = 1 / (FAN_IN - 1)
     elif isinstance(layer, StitchedLayer):

@@ -131,8 +131,8 @@ def measured(*arrays: da.Array) -> float:
 def _passes(graph: HighLevelGraph) -> Iterator[_Pass]:
     for layer in graph.layers.values():
         if isinstance(layer, ReductionLayer):
-            roots = tuple(root for m in layer.members for root in m.roots)
-            yield _Pass(roots, layer.tiling, tuple(m.reduction.chunk for m in layer.members), 0, layer.blocks.inputs.margins)
+            roots = tuple(root for m in layer.works for root in m.roots)
+            yield _Pass(roots, layer.tiling, tuple(m.reduction.chunk for m in layer.works), 0, layer.blocks.inputs.margins)
         elif isinstance(layer, StitchedLayer):
             yield _Pass(layer.first.roots, layer.tiling, (layer.stitching.label,))
             second = _Pass(layer.second.roots, layer.tiling, (layer.stitching.relabel,))

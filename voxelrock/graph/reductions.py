@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -113,9 +113,11 @@ class Member:
         """The lazy numbers among the parameters."""
         return tuple(v for _, v in self.parameters if isinstance(v, Value))
 
-
-def _partials(members: tuple[Member, ...]) -> Callable[..., list[Any]]:
-    return _Partials(members)
+    @property
+    def work(self) -> Hashable:
+        """Members whose work is equal differ in how they finish alone: they share their partial results."""
+        facts = self.reduction.chunk, self.reduction.combine, self.reduction.located, self.margin
+        return fingerprint(*facts, [r.identity for r in self.roots], self.parameters)
 
 
 @dataclass(frozen=True)
@@ -123,6 +125,7 @@ class _Partials:
     members: tuple[Member, ...]
 
     def __call__(self, box: VoxelBox, blocks: list[Block], lazy: dict[str, Any]) -> list[Any]:
+        """One result for each member, of which each has its own work."""
         results, at = [], 0
         for member in self.members:
             own = blocks[at : at + len(member.roots)]
@@ -142,24 +145,27 @@ def combine_members(members: tuple[Member, ...], partials: list[list[Any]]) -> l
     return [m.reduction.combine([p[i] for p in partials]) for i, m in enumerate(members)]
 
 
-def finish_member(number: int, members: tuple[Member, ...], partials: list[list[Any]]) -> HostArray:
-    """Join the last partial results of one reduction and finish it."""
-    member = members[number]
+def finish_member(number: int, member: Member, partials: list[list[Any]]) -> HostArray:
+    """Join the last partial results of one work and finish them for a member."""
     last = member.reduction.combine([p[number] for p in partials])
     return np.asarray(member.reduction.finalize(last, **dict(member.finish)), dtype=member.dtype).reshape(member.shape)
 
 
 class ReductionLayer(LazyLayer):
-    """One task per block for all its members, a tree in which eight neighbours join, and one task per member that finishes."""
+    """One task per block for all its members, a tree in which eight neighbours join, and one task per member that finishes.
+
+    ``works`` are members of which each has other work; what the others do is done once.
+    """
 
     def __init__(self, members: tuple[Member, ...], tiling: Tiling) -> None:
         super().__init__()
         self.members, self.tiling = members, tiling
         self.part = "part-" + fingerprint([m.name(tiling) for m in members])[:32]
-        roots = tuple(root for m in members for root in m.roots)
-        extra = tuple(v for m in members for v in m.values)
-        margins = tuple(m.margin for m in members for _ in m.roots)
-        self.blocks = BlockLayer(self.part, roots, tiling, _partials(members), extra, margins=margins)
+        self.works = tuple({m.work: m for m in reversed(members)}.values())[::-1]
+        roots = tuple(root for m in self.works for root in m.roots)
+        extra = tuple(v for m in self.works for v in m.values)
+        margins = tuple(m.margin for m in self.works for _ in m.roots)
+        self.blocks = BlockLayer(self.part, roots, tiling, _Partials(self.works), extra, margins=margins)
 
     def tasks(self) -> Iterator[Task]:
         """Partial results, tree, results."""
@@ -169,11 +175,12 @@ class ReductionLayer(LazyLayer):
             joined: dict[Triple, Any] = {}
             for index in nodes(above):
                 joined[index] = f"{self.part}-tree", level, *index
-                yield Task(joined[index], combine_members, self.members, List(*(TaskRef(keys[i]) for i in below(index, above, counts))))
+                yield Task(joined[index], combine_members, self.works, List(*(TaskRef(keys[i]) for i in below(index, above, counts))))
             keys = joined
-        for number, member in enumerate(self.members):
+        numbers = {m.work: i for i, m in enumerate(self.works)}
+        for member in self.members:
             last: Any = (member.name(self.tiling), *(0,) * len(member.shape))
-            yield Task(last, finish_member, number, self.members, List(*map(TaskRef, keys.values())))
+            yield Task(last, finish_member, numbers[member.work], member, List(*map(TaskRef, keys.values())))
 
     @property
     def small_keys(self) -> set[Any]:

@@ -94,29 +94,39 @@ def _configurations_device(block: Block, /, *region: Block, sets: Sets, start: A
 
 @configurations.host
 def _configurations_host(block: HostArray, /, *region: HostArray, sets: Sets, start: Any, shape: Any, core: VoxelBox) -> HostArray:
-    exists = _framed(region[0], start, core)[0] if region else np.ones((1, 1, 1), bool)
+    exists, empty = fixed(region[0] if region else np.ones((1, 1, 1), bool)), empty_row(block)
+    frame = np.array([[int(s == 0) for s in start], [int(b == n) for b, n in zip(core.stop, block.shape)]])
     found = np.zeros((len(sets), 2, 256), np.int64)
     for i, values in enumerate(sets):
-        cube, inner = _framed(members(block, values), start, core)
+        cube = members(block, values)
         tables = np.zeros((2, 4, 256), np.int64)
-        limits = np.array([inner.start, inner.stop])
-        _count(fixed(cube & exists if region else cube), fixed(exists), bool(region), limits, tables)
+        _count(fixed(cube & region[0] if region else cube), exists, empty, bool(region), frame, tables)
         found[i] = tables.sum(axis=1)
     return found
 
 
+def empty_row(block: HostArray) -> HostArray:
+    """A row of a block with nothing in it, of the compiled type of blocks."""
+    return fixed(np.zeros((1, 1, block.shape[2]), bool))
+
+
 @jit
-def row_codes(cube: HostArray, z: int, y: int, columns: HostArray, codes: HostArray) -> None:
-    """The configurations of the cells of one row, from four rows of voxels (0 or 1)."""
-    a, b, c, d = cube[z, y], cube[z, y + 1], cube[z + 1, y], cube[z + 1, y + 1]
-    for x in range(a.size):
-        columns[x] = a[x] | (b[x] << 1) | (c[x] << 2) | (d[x] << 3)
-    for x in range(a.size - 1):
+def row_codes(cube: HostArray, empty: HostArray, z: int, y: int, first: int, columns: HostArray, codes: HostArray) -> None:
+    """The configurations of the cells of one row, from four rows of a cube; around it lies what is empty (1, 1, x): ``first`` columns before it."""
+    depth, height, width = cube.shape
+    a = cube[z, y] if 0 <= z < depth and 0 <= y < height else empty[0, 0]
+    b = cube[z, y + 1] if 0 <= z < depth and 0 <= y + 1 < height else empty[0, 0]
+    c = cube[z + 1, y] if 0 <= z + 1 < depth and 0 <= y < height else empty[0, 0]
+    d = cube[z + 1, y + 1] if 0 <= z + 1 < depth and 0 <= y + 1 < height else empty[0, 0]
+    for x in range(width):
+        columns[first + x] = a[x] | (b[x] << 1) | (c[x] << 2) | (d[x] << 3)
+    for x in range(columns.size - 1):
         codes[x] = columns[x] | (columns[x + 1] << 4)
 
 
 @jit
-def _add_row(codes: HostArray, width: int, table: HostArray) -> None:
+def add_codes(codes: HostArray, width: int, table: HostArray) -> None:
+    """Count configurations, eight at a time where they are all empty or all full, in one of four tables (4, 256); beyond ``width`` they are 0."""
     words = codes.view(np.uint64)
     none, all_ = np.int64(0), np.int64(0)
     for w in range(words.size):
@@ -128,32 +138,35 @@ def _add_row(codes: HostArray, width: int, table: HostArray) -> None:
         else:  # four tables, so that equal neighbours do not wait for each other's update
             for k in range(8 * w, 8 * w + 8):
                 table[k & 3, codes[k]] += 1
-    table[0, 0] += none - (codes.size - width)  # the row is filled up with zeros
+    table[0, 0] += none - (codes.size - width)
     table[0, 255] += all_
 
 
 @jit
-def _count(cube: HostArray, exists: HostArray, masked: bool, limits: HostArray, tables: HostArray) -> None:
+def _count(cube: HostArray, exists: HostArray, empty: HostArray, masked: bool, frame: HostArray, tables: HostArray) -> None:
+    """``frame`` says on which sides (before, after; z, y, x) the image ends."""
     depth, height, width = cube.shape[0] - 1, cube.shape[1] - 1, cube.shape[2] - 1
-    if depth < 1 or height < 1 or width < 1:
+    before, after = frame[0], frame[1]
+    cells = width + before[2] + after[2]
+    if depth + before[0] + after[0] < 1 or height + before[1] + after[1] < 1 or cells < 1:
         return
-    columns, codes = np.zeros(width + 1, np.uint8), np.zeros((width + 7) // 8 * 8, np.uint8)
+    columns, codes = np.zeros(cells + 1, np.uint8), np.zeros((cells + 7) // 8 * 8, np.uint8)
     there = np.zeros(codes.size, np.uint8)
-    for z in range(depth):
-        for y in range(height):
-            row_codes(cube, z, y, columns, codes)
+    for z in range(-before[0], depth + after[0]):
+        for y in range(-before[1], height + after[1]):
+            inside = 0 <= z < depth and 0 <= y < height
+            row_codes(cube, empty, z, y, before[2], columns, codes)
             if masked:
-                row_codes(exists, z, y, columns, there)
-                for x in range(width):
+                row_codes(exists, empty, z, y, before[2], columns, there)
+                for x in range(cells):
                     tables[0 if there[x] == 255 else 1, x & 3, codes[x]] += 1
                 continue
-            inside = limits[0, 0] <= z < limits[1, 0] and limits[0, 1] <= y < limits[1, 1]
-            _add_row(codes, width, tables[0 if inside else 1])
+            add_codes(codes, cells, tables[0 if inside else 1])
             if inside:  # but its ends, where they lie at the border
-                for x in range(min(limits[0, 2], width)):
+                for x in range(min(before[2], cells)):
                     tables[0, 0, codes[x]] -= 1
                     tables[1, 0, codes[x]] += 1
-                for x in range(max(limits[1, 2], limits[0, 2]), width):
+                for x in range(max(before[2] + width, before[2]), cells):
                     tables[0, 0, codes[x]] -= 1
                     tables[1, 0, codes[x]] += 1
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
+from voxelrock.errors import DataError
 from voxelrock.geometry import VoxelBox
 from voxelrock.kernels.backend import jit, kernel
 from voxelrock.kernels.correlation import seen, step_margin
@@ -60,6 +63,73 @@ def value_sums(values: Block, /, *mask: Block, directions: tuple[Triple, ...], s
     for i, (direction, count) in enumerate(zip(directions, steps)):
         _sum(grey, keep, bool(mask), direction, np.array([box.start, box.stop]), found[:, i, : count + 1])
     return found.astype(object)
+
+
+UNIT = 2**48
+"""Into how many parts the range of floats, and its square, are divided: sums over pairs are whole numbers of such parts."""
+
+
+@kernel(cost=90.0, workspace=6.0, host_only="values of pairs are multiplied along rows, far apart")
+def scaled_sums(
+    values: Block, /, *mask: Block, limits: HostArray, directions: tuple[Triple, ...], steps: tuple[int, ...], periodic: bool, core: VoxelBox
+) -> HostArray:
+    """As :func:`value_sums`, for any real values, which are first brought from their ``limits`` to 0 … 1: firsts, seconds and products each rounded to
+    one of :data:`UNIT` parts, so are squares of differences, to which twice the product is added. It runs on the host.
+
+    Raises
+    ------
+    DataError
+        The range of the values exceeds that of floats.
+    """
+    margin = step_margin(directions=directions, steps=steps)
+    low, high = (float(v) for v in limits)
+    if not math.isfinite(high - low):
+        raise DataError(f"the values, from {low:g} to {high:g}, lie too far apart for sums over pairs; leave the extreme ones out with where=")
+    seen_values, box = seen(values, core, margin, periodic)
+    keep = fixed(seen(mask[0], core, margin, periodic)[0] if mask else np.ones((1, 1, 1), bool))
+    scaled = seen_values.astype(np.float64)
+    if mask:
+        scaled[~keep.view(bool)] = low
+    scaled -= low
+    scaled *= 1 / (high - low) if high > low else 0.0
+    found = np.zeros((len(SUMS), len(directions), max(steps) + 1, 2), np.int64)
+    for i, (direction, count) in enumerate(zip(directions, steps)):
+        _scaled_sum(scaled, keep, bool(mask), direction, np.array([box.start, box.stop]), found[:, i, : count + 1])
+    whole = (found[..., 0].astype(object) << 32) + found[..., 1].astype(object)
+    whole[4] += 2 * whole[3]
+    return whole
+
+
+@jit
+def _scaled_sum(values: HostArray, keep: HostArray, masked: bool, direction: Triple, limits: HostArray, found: HostArray) -> None:
+    """Sums in two parts: of the upper bits, and of the lower 32."""
+    depth, height, width = values.shape
+    unit = float(UNIT)
+    for n in range(found.shape[1]):
+        dz, dy, dx = n * direction[0], n * direction[1], n * direction[2]
+        left, right = max(limits[0, 2], -dx), min(limits[1, 2], width - dx)
+        if left >= right:
+            continue
+        for z in range(max(limits[0, 0], -dz), min(limits[1, 0], depth - dz)):
+            for y in range(max(limits[0, 1], -dy), min(limits[1, 1], height - dy)):
+                for start in range(left, right, 4096):  # so few that their sum fits 64 bits
+                    stop = min(right, start + 4096)
+                    a, b = values[z, y, start:stop], values[z + dz, y + dy, start + dx : stop + dx]
+                    p, q = keep[0, 0, :0], keep[0, 0, :0]
+                    if masked:
+                        p, q = keep[z, y, start:stop], keep[z + dz, y + dy, start + dx : stop + dx]
+                    count, first, second, product, square = np.int64(0), np.int64(0), np.int64(0), np.int64(0), np.int64(0)
+                    for x in range(a.size):
+                        both = np.int64(p[x] & q[x]) if masked else np.int64(1)
+                        u, v = a[x], b[x]
+                        count += both
+                        first += both * np.int64(u * unit + 0.5)
+                        second += both * np.int64(v * unit + 0.5)
+                        product += both * np.int64(u * v * unit + 0.5)
+                        square += both * np.int64((u - v) * (u - v) * unit + 0.5)
+                    for i, total in enumerate((count, first, second, product, square)):
+                        found[i, n, 0] += total >> 32
+                        found[i, n, 1] += total & 0xFFFFFFFF
 
 
 @jit

@@ -12,7 +12,8 @@ import numpy as np
 
 from voxelrock.geometry import VoxelBox
 from voxelrock.kernels.backend import jit, kernel, to_host
-from voxelrock.kernels.configurations import EULER, LINES, row_codes
+from voxelrock.kernels.configurations import EULER, LINES, empty_row, row_codes
+from voxelrock.kernels.rows import fixed
 from voxelrock.typing import Block, HostArray, Triple
 
 BULK, PHASE, CORNERS = 0, 1, 2
@@ -22,7 +23,8 @@ AREA = slice(3, 3 + LINES.shape[1])
 EULER_6, EULER_26 = AREA.stop, AREA.stop + 1
 """Columns: eighths of the Euler numbers."""
 COLUMNS = EULER_26 + 1
-_WEIGHTS = np.column_stack([LINES, EULER[6], EULER[26]]).astype("f8")
+_ALL, _FIRST = np.uint64(0xFFFFFFFFFFFFFFFF), np.uint64(0x0101010101010101)
+_WEIGHTS = np.column_stack([LINES, EULER[6], EULER[26]]).astype("i8")
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,54 +55,90 @@ def tallies(block: Block, /, *region: Block, edge: Triple, start: Triple, shape:
     counts = np.zeros((*cells.shape, COLUMNS), np.int64)
     if not box.size:
         return [Tallies(cells, counts)]
-    pad = [(0, n + 1 - m) for n, m in zip(shape, block.shape)]
-    exists = np.pad(to_host(region[0]) if region else np.ones(block.shape, bool), pad)
-    phase = np.pad(to_host(block), pad) & exists
-    offset = np.array([a - c * e for a, c, e in zip(start, cells.start, edge)])
-    _tally(phase.view(np.uint8), exists.view(np.uint8), not region, offset, np.array(edge), counts, _WEIGHTS)
+    block, region = to_host(block), tuple(map(to_host, region))
+    exists = fixed(region[0] if region else np.ones((1, 1, 1), bool))
+    phase = fixed(block & region[0] if region else block)
+    offset = [a - c * e for a, c, e in zip(start, cells.start, edge)]
+    _tally(phase, exists, empty_row(block), not region, np.array([shape, offset, edge]), counts, _WEIGHTS)
     return [Tallies(cells, counts)]
 
 
 @jit
-def _tally(phase: HostArray, exists: HostArray, whole: bool, offset: HostArray, edge: HostArray, counts: HostArray, weights: HostArray) -> None:
-    """``whole`` says that all rows exist alike, but the last of a plane, beyond which the image may end."""
-    depth, height, width = phase.shape[0] - 1, phase.shape[1] - 1, phase.shape[2] - 1
-    columns, codes, there = np.zeros(width + 1, np.uint8), np.zeros(width, np.uint8), np.zeros(width, np.uint8)
-    tables = np.zeros((counts.shape[1], counts.shape[2], 256), np.int32)
+def _tally(phase: HostArray, exists: HostArray, empty: HostArray, whole: bool, place: HostArray, counts: HostArray, weights: HostArray) -> None:
+    """``whole`` says that all voxels of the block exist; there may be fewer than one more along an axis than its shape, where the image ends.
+    ``place`` has the shape, the first voxel's place in its cell, and the cells' edge."""
+    (depth, height, width), offset, edge = place[0], place[1], place[2]
+    columns, codes, there = np.zeros(width + 1, np.uint8), np.zeros((width + 7) // 8 * 8, np.uint8), np.zeros(width, np.uint8)
+    tables, words = np.zeros((counts.shape[1], counts.shape[2], 2, 256), np.int32), codes.view(np.uint64)
+    pairs = min(width, phase.shape[2] - 1)
     for z in range(depth):
         layer = (z + offset[0]) // edge[0]
         for y in range(height):
-            row_codes(phase, z, y, columns, codes)
-            if not whole or y == 0 or y == height - 1:
-                row_codes(exists, z, y, columns, there)
+            row_codes(phase, empty, z, y, 0, columns, codes)
+            if not whole:
+                row_codes(exists, empty, z, y, 0, columns, there)
+            inner = pairs if z + 1 < phase.shape[0] and y + 1 < phase.shape[1] else 0
             line = (y + offset[1]) // edge[1]
-            x = 0
-            while x < width:
-                cell = (x + offset[2]) // edge[2]
-                end = min(width, (cell + 1) * edge[2] - offset[2])
-                table, bulk, inside = tables[line, cell], np.int64(0), np.int64(0)
-                for i in range(x, end):
-                    bulk += there[i] & 1
-                    inside += codes[i] & 1
-                    table[codes[i]] += there[i] == 255
-                counts[layer, line, cell, 0] += bulk
-                counts[layer, line, cell, 1] += inside
-                x = end
+            if whole:
+                _add_row(codes, words, inner, width, offset[2], edge[2], tables[line], counts[layer, line])
+            else:
+                _add_some(codes, there, width, offset[2], edge[2], tables[line], counts[layer, line])
         if z + 1 == depth or (z + 1 + offset[0]) // edge[0] != layer:
             _flush(tables, counts[layer], weights)
+
+
+@jit
+def _add_some(codes: HostArray, there: HostArray, width: int, offset: int, edge: int, tables: HostArray, counts: HostArray) -> None:
+    """Count the voxels of a row, and the configurations that exist wholly."""
+    for cell in range(counts.shape[0]):
+        for i in range(max(0, cell * edge - offset), min(width, (cell + 1) * edge - offset)):
+            counts[cell, 0] += there[i] & 1
+            counts[cell, 1] += codes[i] & 1
+            tables[cell, 0, codes[i]] += there[i] == 255
+
+
+@jit
+def _add_row(codes: HostArray, words: HostArray, inner: int, width: int, offset: int, edge: int, tables: HostArray, counts: HostArray) -> None:
+    """Count the voxels of a row, all of which exist, and the configurations before ``inner``, eight at a time where they are all empty or all full."""
+    for cell in range(counts.shape[0]):
+        x, end = max(0, cell * edge - offset), min(width, (cell + 1) * edge - offset)
+        last, inside = min(end, inner), np.int64(0)
+        i = x
+        while i < last:
+            if i & 7 or i + 8 > last:
+                tables[cell, 0, codes[i]] += 1
+                inside += codes[i] & 1
+                i += 1
+                continue
+            word = words[i >> 3]
+            if word == 0:
+                tables[cell, 0, 0] += 8
+            elif word == _ALL:
+                tables[cell, 1, 255] += 8
+                inside += 8
+            else:
+                inside += np.int64(((word & _FIRST) * _FIRST) >> np.uint64(56))
+                for k in range(i, i + 8):  # two tables, so that equal neighbours do not wait for each other's update
+                    tables[cell, k & 1, codes[k]] += 1
+            i += 8
+        for i in range(max(x, last), end):
+            inside += codes[i] & 1
+        counts[cell, 0] += end - x
+        counts[cell, 1] += inside
 
 
 @jit
 def _flush(tables: HostArray, counts: HostArray, weights: HostArray) -> None:
     for line in range(tables.shape[0]):
         for cell in range(tables.shape[1]):
+            found = counts[line, cell]
             for code in range(256):
-                count = np.int64(tables[line, cell, code])
+                count = np.int64(tables[line, cell, 0, code]) + np.int64(tables[line, cell, 1, code])
                 if count:
-                    counts[line, cell, 2] += count
+                    found[2] += count
                     for k in range(weights.shape[1]):
-                        counts[line, cell, 3 + k] += count * np.int64(weights[code, k])
-                    tables[line, cell, code] = 0
+                        found[3 + k] += count * weights[code, k]
+                    tables[line, cell, 0, code], tables[line, cell, 1, code] = 0, 0
 
 
 def join_tallies(partials: list[list[Tallies]]) -> list[Tallies]:

@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from voxelrock.errors import ParameterTypeError
 from voxelrock.geometry.crofton import DIRECTIONS, shares
 from voxelrock.geometry.crofton import steps as step_lengths
 from voxelrock.graph.reductions import Reduction
 from voxelrock.image import VoxelImage
 from voxelrock.image.results import curve, number
 from voxelrock.image.selection import an_image
+from voxelrock.image.validity import both
 from voxelrock.kernels.correlation import pair_counts, step_margin
 from voxelrock.kernels.products import cluster_pairs
 from voxelrock.labels.restriction import restricted
@@ -55,14 +55,16 @@ def over_steps(data: Any, steps: Steps, name: str, unit: str, **facts: Any) -> x
 
 
 def pair_of(image: VoxelImage, other: VoxelImage | None, where: Where) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-    """The masks of the phases at the two ends of a pair, and the mask of what exists."""
+    """The masks of the phases at the two ends of a pair, and the mask of what exists: a voxel that is missing in either image does not."""
     mask, *keep = sampled(image, where, None, _S2)
     if other is None:
         return (mask,), tuple(keep)
     image.same_grid(an_image(other))
-    end, *missing = sampled(other, where, None, _S2)
-    if missing and other.nodata is not None:
-        raise ParameterTypeError("only the first image can have no-data voxels: leave those of the other out with where=")
+    end, *there = sampled(other, where, None, _S2)
+    if {a.name for a in keep} != {a.name for a in there}:
+        region = image.with_data(both((*keep, *there)[0], (*keep, *there)[-1]), nodata=None, phases={})
+        mask, *keep = sampled(image, region, None, _S2)
+        end, *_ = sampled(other, region, None, _S2)
     return (mask, end), tuple(keep)
 
 
@@ -79,7 +81,8 @@ def two_point(image: VoxelImage, /, *, lag: float | str, directions: Any = "axes
     directions
         ``"axes"`` (3), ``"diagonals"`` (10) or ``"all"`` (13) of them, or names such as ``["z", "0 1 -1"]`` (steps along z, y and x).
     other
-        Another phase, on the same grid: then the first voxel of a pair belongs to ``image`` and the second, further along the direction, to it.
+        Another phase, on the same grid: then the first voxel of a pair belongs to ``image`` and the second, further along the direction, to it. What
+        does not exist in one of the two (no data, role *outside*) does not exist.
     where
         True = used. Outside nothing exists: both voxels of a pair lie inside. No-data voxels and those of role *outside* do not exist either.
     by

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import dask.array as da
 import numpy as np
 import xarray as xr
 
@@ -85,7 +84,7 @@ def two_point_map(image: VoxelImage, /, *, lag: float | str, other: VoxelImage |
     axes = {f"d{a}": (o * s, {"units": unit}) for a, o, s in zip("zyx", offsets(box), image.grid.spacing)}
     definition = "pairs with both voxels in the phase divided by pairs whose voxels both exist"
     counts = _hits_and_pairs(image, box, other, where, periodic, whole=True)
-    data = da.map_blocks(probabilities, *counts, facts=_Box(image.shape, box, periodic), dtype="f8")
+    data = counts[0].map_blocks(probabilities, *counts[1:], facts=_Box(image.shape, box, periodic), dtype="f8")
     return curve(data, tuple(axes), axes, "two_point_map", definition=definition, bulk=bulk_of(image, where), periodic=int(periodic))
 
 
@@ -128,7 +127,7 @@ def two_point_radial(image: VoxelImage, /, *, lag: float | str, other: VoxelImag
     rule = _Shells(facts, tuple(float(s) for s in image.grid.spacing), image.grid.length(lag))
     radii, steps = rule.described()
     counts = _hits_and_pairs(image, box, other, where, periodic, whole=False)
-    mean = da.map_blocks(shell_means, *counts, rule=rule, size=radii.size, dtype="f8", drop_axis=[1, 2], chunks=((radii.size,),))
+    mean = counts[0].map_blocks(shell_means, *counts[1:], rule=rule, size=radii.size, dtype="f8", drop_axis=[1, 2], chunks=((radii.size,),))
     lags = {"lag": (radii, {"units": image.grid.unit, "long_name": "lag"})}
     definition = "mean of the two-point correlation over all steps in a shell one smallest spacing thick"
     result = curve(mean, ("lag",), lags, "two_point_radial", definition=definition, bulk=bulk_of(image, where), periodic=int(periodic))

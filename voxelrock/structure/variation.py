@@ -7,21 +7,21 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from voxelrock.errors import DataError, ParameterTypeError
+from voxelrock.errors import DataError
 from voxelrock.graph.reductions import Reduction
 from voxelrock.image import VoxelImage
 from voxelrock.image.selection import an_image, counted
 from voxelrock.kernels.correlation import step_margin
-from voxelrock.kernels.products import value_sums
-from voxelrock.statistics.counting import add, value_range
+from voxelrock.kernels.products import UNIT, scaled_sums, value_sums
+from voxelrock.statistics.counting import add, value_limits, value_range
 from voxelrock.structure.correlation import over_steps
 from voxelrock.structure.restriction import Where, bulk_of, each_label
 from voxelrock.structure.steps import Steps, in_one_block
 from voxelrock.typing import HostArray
 
 
-def covariances(found: HostArray) -> HostArray:
-    """The mean product of deviations from the mean of all counted values.
+def covariances(found: HostArray, *, unit: int) -> HostArray:
+    """The mean product of deviations from the mean of all counted values; sums are whole numbers of parts, ``unit`` of which are one.
 
     Raises
     ------
@@ -35,12 +35,12 @@ def covariances(found: HostArray) -> HostArray:
     for place in np.ndindex(*result.shape):
         pairs, first, second, product, _ = (int(v) for v in found[(slice(None), *place)])
         if pairs:  # one division of integers, whatever the size of the sums
-            result[place] = (product * total * total - mean * total * (first + second) + mean * mean * pairs) / (pairs * total * total)
+            result[place] = (product * total * total * unit - mean * total * (first + second) + mean * mean * pairs) / (pairs * total * total * unit * unit)
     return result
 
 
-def semivariances(found: HostArray) -> HostArray:
-    """Half the mean square of differences.
+def semivariances(found: HostArray, *, unit: int) -> HostArray:
+    """Half the mean square of differences; sums are whole numbers of parts, ``unit`` of which are one.
 
     Raises
     ------
@@ -53,23 +53,21 @@ def semivariances(found: HostArray) -> HostArray:
     for place in np.ndindex(*result.shape):
         pairs, _, _, product, squares = (int(v) for v in found[(slice(None), *place)])
         if pairs:
-            result[place] = (squares - 2 * product) / (2 * pairs)
+            result[place] = (squares - 2 * product) / (2 * pairs * unit)
     return result
 
 
-def _over_pairs(image: VoxelImage, lag: Any, directions: Any, where: Where, periodic: bool) -> tuple[Steps, Any]:
-    if value_range(an_image(image).dtype) is None:
-        raise ParameterTypeError(
-            f"sums over pairs are exact for booleans and integers of up to 16 bits; got {image.dtype}: scale the values and convert them, "
-            "as in (image * 100).astype('u2')"
-        )
-    return Steps.of(image, lag, directions), in_one_block((image.data, *counted(image, where)), periodic)
-
-
-def _reduced(voxels: Any, steps: Steps, periodic: bool, finalize: Any) -> Any:
+def _reduced(image: VoxelImage, steps: Steps, where: Where, periodic: bool, finalize: Any) -> Any:
+    """What ``finalize`` makes of sums over pairs: of the integers themselves up to 16 bits, else of values scaled by their range."""
+    exact = value_range(image.dtype) is not None
+    voxels = in_one_block((image.data, *counted(image, where)), periodic)
     shape = len(steps.counts), max(steps.counts) + 1
-    reduction = Reduction(value_sums, add, finalize, margin=step_margin)
-    return reduction(*voxels, directions=steps.directions, steps=steps.counts, periodic=periodic, shape=shape, dtype="f8")
+    facts: dict[str, Any] = {"directions": steps.directions, "steps": steps.counts, "periodic": periodic, "shape": shape, "dtype": "f8"}
+    if exact:
+        return Reduction(value_sums, add, finalize, margin=step_margin)(*voxels, **facts, finish={"unit": 1})
+    limits = value_limits(image, where)
+    found = Reduction(scaled_sums, add, finalize, margin=step_margin)(*voxels, **facts, limits=limits, finish={"unit": UNIT})
+    return found * (limits[1] - limits[0]) ** 2
 
 
 def autocovariance(image: VoxelImage, /, *, lag: float | str, directions: Any = "axes", where: Where = None, by: VoxelImage | None = None,
@@ -79,7 +77,7 @@ def autocovariance(image: VoxelImage, /, *, lag: float | str, directions: Any = 
     Parameters
     ----------
     image
-        Booleans or integers of up to 16 bits.
+        Grey values: booleans, integers, floats.
     lag
         The longest lag, a length.
     directions
@@ -100,14 +98,15 @@ def autocovariance(image: VoxelImage, /, *, lag: float | str, directions: Any = 
     Raises
     ------
     ParameterError, ParameterTypeError
-        Other types of values; an unknown direction, a lag that leaves no pair.
+        An unknown direction, a lag that leaves no pair.
     DataError
-        No voxel counted (raised when computed).
+        No voxel counted; NaN among the values (raised when computed).
 
     Notes
     -----
     Bitwise: sums are integers, divided once. 15 million voxels a second and core for 100 lags along the axes; margin: the lag; five bytes of
-    memory a voxel seen. It runs on the host. Chilès & Delfiner 2012, doi:10.1002/9781118136188.
+    memory a voxel seen. Floats, and integers of more than 16 bits, are brought to 0 … 1 by their range, which is found first, and terms rounded to
+    2⁻⁴⁸ of it: about half as fast, nine bytes a voxel seen. It runs on the host. Chilès & Delfiner 2012, doi:10.1002/9781118136188.
 
     Examples
     --------
@@ -118,8 +117,8 @@ def autocovariance(image: VoxelImage, /, *, lag: float | str, directions: Any = 
     """
     if by is not None:
         return each_label(an_image(image), by, where, lambda part: autocovariance(image, lag=lag, directions=directions, where=part, periodic=periodic))
-    steps, voxels = _over_pairs(image, lag, directions, where, periodic)
-    data = _reduced(voxels, steps, periodic, covariances)
+    steps = Steps.of(an_image(image), lag, directions)
+    data = _reduced(image, steps, where, periodic, covariances)
     facts = {"units": _squared(image), "bulk": bulk_of(image, where), "periodic": int(periodic)}
     definition = "mean over pairs of the product of both deviations from the mean of all counted values"
     return over_steps(data, steps, "autocovariance", image.grid.unit, definition=definition, **facts)
@@ -157,8 +156,8 @@ def variogram(image: VoxelImage, /, *, lag: float | str, directions: Any = "axes
     """
     if by is not None:
         return each_label(an_image(image), by, where, lambda part: variogram(image, lag=lag, directions=directions, where=part, periodic=periodic))
-    steps, voxels = _over_pairs(image, lag, directions, where, periodic)
-    data = _reduced(voxels, steps, periodic, semivariances)
+    steps = Steps.of(an_image(image), lag, directions)
+    data = _reduced(image, steps, where, periodic, semivariances)
     facts = {"units": _squared(image), "bulk": bulk_of(image, where), "periodic": int(periodic)}
     definition = "half the mean over pairs of the square of the difference"
     return over_steps(data, steps, "variogram", image.grid.unit, definition=definition, **facts)
