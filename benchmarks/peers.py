@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import venv
+from dataclasses import dataclass
 from importlib import import_module, metadata
 from pathlib import Path
 from typing import Any
@@ -13,14 +14,64 @@ from typing import Any
 from benchmarks.model import Job
 
 ROOT = Path(__file__).parents[1]
-SCRIPT = Path(__file__).with_name("rockverse_peer.py")
-ROCKVERSE = Path(os.environ.get("VOXELROCK_BENCH", ROOT / ".bench")) / "rockverse"
-_PACKAGES = ("rockverse>=1.2,<1.3", "openmpi")
 _LIBRARIES = (
     *("voxelrock", "numpy", "scipy", "numba", "dask", "zarr", "numcodecs"),
     *("scikit-image", "dask-image", "SimpleITK", "diplib", "edt", "opencv-python-headless", "connected-components-3d", "porespy", "localthickness"),
-    "quantimpy",
 )
+
+
+@dataclass(frozen=True)
+class Environment:
+    """A peer that conflicts with voxelrock's libraries, in an environment of its own: ``why`` it is there, and the script that runs inside."""
+
+    name: str
+    packages: tuple[str, ...]
+    script: str
+    why: str
+
+    @property
+    def folder(self) -> Path:
+        """Where it lies."""
+        return Path(os.environ.get("VOXELROCK_BENCH", ROOT / ".bench")) / self.name.lower()
+
+    @property
+    def python(self) -> str:
+        """Its interpreter."""
+        return str(self.folder / "bin" / "python")
+
+    def missing(self) -> str:
+        """Why the peer cannot run; empty if it can."""
+        return "" if (self.folder / "ready").exists() else f"its environment is not there ({self.why}): run `python -m benchmarks setup-peers`"
+
+    def command(self, *arguments: str) -> list[str]:
+        """A call of the script."""
+        return [self.python, str(Path(__file__).with_name(self.script)), *arguments]
+
+    def version(self) -> str:
+        """Its version, for the table."""
+        code = f"import importlib.metadata as m; print(m.version({self.name.lower()!r}), m.version('numpy'))"
+        text = subprocess.run([self.python, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+        return f"{text[0]} (own environment, NumPy {text[1]})"
+
+    def setup(self) -> bool:
+        """Make it, unless it is there; says what it does, and the reason if it cannot be made."""
+        if not self.missing():
+            print(f"{self.name} is ready in {self.folder}")
+            return True
+        print(f"making {self.folder} with {' and '.join(self.packages)} (about a minute)", flush=True)
+        venv.create(self.folder, with_pip=True, clear=True)
+        installed = subprocess.run([self.python, "-m", "pip", "install", "--quiet", *self.packages], check=False)
+        works = subprocess.run(self.command("check"), check=False) if installed.returncode == 0 else installed
+        if works.returncode:
+            print(f"{self.name} cannot run here: see above ({self.why})", file=sys.stderr)
+            return False
+        (self.folder / "ready").touch()
+        return True
+
+
+ROCKVERSE = Environment("RockVerse", ("rockverse>=1.2,<1.3", "openmpi"), "rockverse_peer.py", "it pins SciPy ≤ 1.13.1 and needs MPI")
+QUANTIMPY = Environment("QuantImPy", ("quantimpy>=0.2.6", "numpy<2", "zarr>=3.0"), "quantimpy_peer.py", "it does not load with NumPy 2")
+ENVIRONMENTS = (ROCKVERSE, QUANTIMPY)
 
 
 def load(name: str) -> Any:
@@ -50,61 +101,29 @@ def porespy(threads: int) -> Any:
 
 
 def versions() -> dict[str, str]:
-    """The versions of the libraries that are installed, RockVerse's own among them."""
+    """The versions of the libraries that are installed, those in environments of their own among them."""
     found = {}
     for name in _LIBRARIES:
         try:
             found[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
-    if not rockverse_missing():
-        code = "import importlib.metadata as m; print(m.version('rockverse'), m.version('scipy'))"
-        text = subprocess.run([rockverse_python(), "-c", code], capture_output=True, text=True, check=True).stdout.split()
-        found["RockVerse"] = f"{text[0]} (own environment, SciPy {text[1]})"
+    found |= {peer.name: peer.version() for peer in ENVIRONMENTS if not peer.missing()}
     return found
 
 
-def rockverse_python() -> str:
-    """The interpreter of RockVerse's environment."""
-    return str(ROCKVERSE / "bin" / "python")
-
-
-def rockverse_missing() -> str:
-    """Why RockVerse cannot run; empty if it can."""
-    if not (ROCKVERSE / "ready").exists():
-        return "its environment is not there (it pins SciPy ≤ 1.13.1 and needs MPI): run `python -m benchmarks setup-peers`"
-    return ""
-
-
-def rockverse_command(*arguments: str, ranks: int = 1) -> list[str]:
-    """A call of the script that runs inside RockVerse's environment, on several MPI ranks if asked."""
-    call = [rockverse_python(), str(SCRIPT), *arguments]
-    if ranks == 1:
-        return call
-    launcher = str(ROCKVERSE / "bin" / "mpirun")
-    return ["env", "OMPI_ALLOW_RUN_AS_ROOT=1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1", launcher, "--oversubscribe", "-n", str(ranks), *call]
-
-
 def rockverse_histogram(bins: int, ranks: int) -> Any:
-    """The command of RockVerse's histogram with a number of bins."""
+    """The command of RockVerse's histogram with a number of bins, on several MPI ranks."""
 
     def command(job: Job) -> list[str]:
-        return rockverse_command("histogram", str(job.data / "rockverse.zarr"), str(bins), ranks=ranks)
+        launcher = str(ROCKVERSE.folder / "bin" / "mpirun")
+        allowed = ["env", "OMPI_ALLOW_RUN_AS_ROOT=1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1"]
+        return [*allowed, launcher, "--oversubscribe", "-n", str(ranks), *ROCKVERSE.command("histogram", str(job.data / "rockverse.zarr"), str(bins))]
 
     return command
 
 
 def setup() -> int:
-    """Make the environments of the peers that conflict with voxelrock's; says what it does, and the reason if one cannot be made."""
-    if not rockverse_missing():
-        print(f"RockVerse is ready in {ROCKVERSE}")
-        return 0
-    print(f"making {ROCKVERSE} with {' and '.join(_PACKAGES)} (about a minute)", flush=True)
-    venv.create(ROCKVERSE, with_pip=True, clear=True)
-    installed = subprocess.run([rockverse_python(), "-m", "pip", "install", "--quiet", *_PACKAGES], check=False)
-    works = subprocess.run([rockverse_python(), str(SCRIPT), "check"], check=False) if installed.returncode == 0 else installed
-    if works.returncode:
-        print("RockVerse cannot run here: see above (it needs Python 3.11 or 3.12, and an MPI library)", file=sys.stderr)
-        return 1
-    (ROCKVERSE / "ready").touch()
-    return 0
+    """Make the environments of the peers that conflict with voxelrock's; 1 where one cannot be made."""
+    failed = [peer for peer in ENVIRONMENTS if not peer.setup()]
+    return 1 if failed else 0

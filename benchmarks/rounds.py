@@ -152,7 +152,8 @@ def _program(operation: Operation, contender: Contender, job: Job, tiny: Path, a
     assert contender.command is not None
     first = _json(contender.command(Job(tiny, job.out, TINY, job.threads)), timeout)
     difference = compared(operation, contender, first["counts"], answers)
-    return {"seconds": _json(contender.command(job), timeout)["seconds"], "difference": difference}
+    found = _json(contender.command(job), timeout)
+    return {"seconds": found["seconds"], "columns": found.get("columns", {}), "difference": difference}
 
 
 def _json(call: list[str], timeout: float) -> dict[str, Any]:

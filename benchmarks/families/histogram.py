@@ -40,7 +40,7 @@ def opencv(threads: int) -> Callable[[Any], Any]:
 
 
 def _rockverse(bins: int, **options: Any) -> Contender:
-    return Contender("RockVerse, 2 ranks", command=peers.rockverse_histogram(bins, ranks=2), missing=peers.rockverse_missing, **options)
+    return Contender("RockVerse, 2 ranks", command=peers.rockverse_histogram(bins, ranks=2), missing=peers.ROCKVERSE.missing, **options)
 
 
 FAMILY = Family(

@@ -34,9 +34,8 @@ def skimage_euler(threads: int) -> Callable[[Any], Any]:
     return lambda mask: np.asarray(measure.euler_number(mask, 3))
 
 
-def quantimpy_functionals(threads: int) -> Callable[[Any], Any]:
-    module = peers.load("quantimpy.minkowski")
-    return lambda mask: np.array(module.functionals(mask))
+def quantimpy_functionals(job: Job) -> list[str]:
+    return peers.QUANTIMPY.command("functionals", str(job.data / _MASK))
 
 
 def numpy_chords(threads: int) -> Callable[[Any], Any]:
@@ -130,7 +129,7 @@ FAMILY = Family(
             (
                 _contender(lambda im, lag: vr.structure.minkowski(im), lambda found: found["euler_number"].sel(connectivity=26)),
                 Contender("Zarr, scikit-image, Euler number alone", _array(skimage_euler), needs=("skimage",)),
-                _unlike("Zarr, quantimpy", quantimpy_functionals, "quantimpy"),
+                Contender("Zarr, QuantImPy", command=quantimpy_functionals, missing=peers.QUANTIMPY.missing, compared=False),
             ),
             data=(_MASK,),
         ),
@@ -176,6 +175,6 @@ FAMILY = Family(
     ),
     size=256,
     repeat=3,
-    notes="quantimpy's volume is that of the lattice of corners, porespy's correlation is periodic and in bins of its own, its windows are drawn at random: "
+    notes="QuantImPy's volume is that of the lattice of corners, porespy's correlation is periodic and in bins of its own, its windows are drawn at random: "
     "their answers are not compared.",
 )

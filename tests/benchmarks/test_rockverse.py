@@ -9,11 +9,11 @@ import pytest
 import voxelrock as vr
 from benchmarks import peers
 
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(peers.rockverse_missing()), reason=f"RockVerse: {peers.rockverse_missing()}")]
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(peers.ROCKVERSE.missing()), reason=f"RockVerse: {peers.ROCKVERSE.missing()}")]
 
 
 def rockverse(*arguments):
-    done = subprocess.run(peers.rockverse_command(*map(str, arguments)), capture_output=True, text=True, check=False)
+    done = subprocess.run(peers.ROCKVERSE.command(*map(str, arguments)), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
 
