@@ -1,6 +1,7 @@
 """Operations on an image larger than memory, in a cluster of small workers: time per voxel and peak memory.
 
     python -m benchmarks.scale FOLDER --edge 1536 --operations label,distance,local_thickness,porosimetry,watershed
+    python -m benchmarks.scale FOLDER --edge 2048 --memory "2 GB" --operations functionals,chords,correlation,windows,statistics
 
 Makes a rock (blobs, a fifth of it pores) in FOLDER if it is not there; with ``--vug R`` a ball of that radius is dissolved in its middle, with
 ``--exterior`` all outside an inscribed cylinder is pore too. Prints a row for each operation.
@@ -19,9 +20,6 @@ from typing import Any
 import psutil
 
 import voxelrock as vr
-
-MEMORY = "3 GB"
-"""Of the two workers together."""
 
 
 def rock(folder: Path, edge: int, vug: int, exterior: bool) -> Path:
@@ -43,9 +41,22 @@ def rock(folder: Path, edge: int, vug: int, exterior: bool) -> Path:
     return changed
 
 
-def operations(image: vr.VoxelImage, distance: Path) -> dict[str, Callable[[], vr.VoxelImage]]:
+def statistics(image: vr.VoxelImage) -> dict[str, Callable[[], Any]]:
+    """Numbers and curves, lazy; alone, and all in one reading."""
+    structure = vr.structure
+    alone: dict[str, Callable[[], Any]] = {
+        "functionals": lambda: structure.minkowski(image),
+        "chords": lambda: [structure.chord_lengths(image, axis=axis) for axis in "zyx"],
+        "correlation": lambda: structure.two_point(image, lag=100),
+        "windows": lambda: structure.representative_volume(image),
+    }
+    return {**alone, "statistics": lambda: [make() for make in alone.values()]}
+
+
+def operations(image: vr.VoxelImage, distance: Path) -> dict[str, Callable[[], Any]]:
     """What is measured, lazy; the watershed floods stored distances from their maxima."""
     return {
+        **statistics(image),
         "label": lambda: vr.labels.label(image),
         "distance": lambda: vr.morphology.distance(image),
         "local_thickness": lambda: vr.pores.local_thickness(image),
@@ -81,19 +92,21 @@ def main() -> None:
     parser.add_argument("--edge", type=int, default=1536)
     parser.add_argument("--vug", type=int, default=0, metavar="R")
     parser.add_argument("--exterior", action="store_true")
+    parser.add_argument("--memory", default="3 GB", help="of the two workers together")
     parser.add_argument("--operations", default="label,distance,local_thickness,porosimetry,watershed")
     given = parser.parse_args()
     given.folder.mkdir(parents=True, exist_ok=True)
     path = rock(given.folder, given.edge, given.vug, given.exterior)
     image, distance = vr.open(path), given.folder / f"{path.stem}-distance.zarr"
-    print(f"{path.stem}: {image.grid}, porosity {float(vr.statistics.porosity(image)):.4f}, two workers of {MEMORY} together")
-    with vr.cluster.local(workers=2, threads=1, memory=MEMORY, dashboard=False) as client:
+    print(f"{path.stem}: {image.grid}, porosity {float(vr.statistics.porosity(image)):.4f}, two workers of {given.memory} together")
+    with vr.cluster.local(workers=2, threads=1, memory=given.memory, dashboard=False) as client:
         processes = [psutil.Process(number) for number in client.run(os.getpid).values()]
         for name in given.operations.split(","):
             out = distance if name == "distance" else given.folder / "out.zarr"
             start = time.perf_counter()
             with Watch(processes) as watch:
-                vr.save(operations(image, distance)[name](), out, overwrite=True)
+                found = operations(image, distance)[name]()
+                vr.save(found, out, overwrite=True) if isinstance(found, vr.VoxelImage) else vr.compute(found)
             spent = time.perf_counter() - start
             print(f"{name:<16} {spent:8.1f} s {1e9 * spent / image.size:8.1f} ns/voxel, workers at most {watch.peak / 1e9:.2f} GB together", flush=True)
 
