@@ -1,6 +1,7 @@
 """Clusters as users start and join them: what is checked before anything computes."""
 
 import os
+import re
 import subprocess
 import sys
 
@@ -128,23 +129,38 @@ def test_one_worker_for_each_device():
             vr.compute(vr.statistics.summary(vr.from_array(IMAGE))["max"])
 
 
-def test_joining_a_cluster_that_runs(foreign, tmp_path):
+def test_joining_a_cluster_that_runs(foreign, tmp_path, capfd):
+    told: list[str] = []
     foreign.worker()
     with vr.options.set(device="cpu"), vr.cluster.connect(str(foreign.file)) as client:
         found = vr.save(vr.from_array(IMAGE, block=16) + 1, tmp_path / "a.zarr", chunks=16, shards=16)
         assert found.compute().sum() == IMAGE.sum(dtype="i8") + IMAGE.size
         assert list(client.run(eval, "__import__('voxelrock').options.get().device").values()) == ["cpu"]
         address = client.scheduler.address
-    with vr.cluster.connect(address):  # it runs on
-        (tmp_path / "wrong").mkdir()
-        (tmp_path / "wrong/voxelrock").mkdir()
-        (tmp_path / "wrong/voxelrock/__init__.py").write_text("__version__ = '0.0.7'\n")
-        foreign.worker("--name", "old", PYTHONPATH=str(tmp_path / "wrong"))
-        foreign.wait(lambda: len(workers_of(distributed.get_client())) == 2)
-        with pytest.raises(ClusterError, match=rf"the worker tcp://.* has voxelrock 0\.0\.7, and this process {vr.__version__}; install the same"):
-            vr.save(vr.from_array(IMAGE), tmp_path / "b.zarr")
-    with pytest.raises(ClusterError, match=r"has voxelrock 0\.0\.7"):
-        vr.cluster.connect(address)
+    assert capfd.readouterr().err == ""
+    with vr.cluster.connect(address) as client:  # it runs on
+        other = tmp_path / "wrong/voxelrock"
+        other.mkdir(parents=True)
+        (other / "__init__.py").write_text("__version__ = '0.0.7'\n")
+        foreign.worker("--name", "old", PYTHONPATH=str(other.parent))
+        foreign.running[-1].wait(timeout=60)
+        assert len(workers_of(client)) == 1
+        foreign.wait(lambda: "0.0.7" in (told.append(capfd.readouterr().err) or "".join(told)))
+        assert re.search(
+            rf"^voxelrock: the worker tcp://.* was sent away: it has voxelrock 0\.0\.7, and this run {vr.__version__}; install", "".join(told), re.M
+        )
+        assert vr.save(vr.from_array(IMAGE), tmp_path / "b.zarr").compute().max() == IMAGE.max()
+
+
+def test_a_worker_of_another_version(foreign, tmp_path):
+    other = tmp_path / "wrong/voxelrock"
+    other.mkdir(parents=True)
+    (other / "__init__.py").write_text("__version__ = '0.0.7'\n")
+    foreign.worker(PYTHONPATH=str(other.parent))
+    with distributed.Client(scheduler_file=str(foreign.file), set_as_default=False) as client:
+        client.wait_for_workers(1, timeout=30)
+    with pytest.raises(ClusterError, match=rf"the worker tcp://.* has voxelrock 0\.0\.7, and this process {vr.__version__}; install the same"):
+        vr.cluster.connect(str(foreign.file))
 
 
 def test_a_worker_without_voxelrock(foreign, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
 import uuid
@@ -26,6 +27,7 @@ from voxelrock.graph import overseers
 
 _VERSION = "__import__('voxelrock').__version__"
 _DEVICE = "__import__('voxelrock.kernels.backend', fromlist=['backend']).device_module() is not None"
+_TOPIC = "voxelrock"
 _POLL = 0.3
 _LATE = 3.0
 """Seconds that a folder on a network may take to show a new file."""
@@ -36,21 +38,35 @@ def workers_of(client: Client) -> dict[str, Any]:
     return dict(client.sync(client.scheduler.identity, n_workers=-1)["workers"])
 
 
-def _settings() -> WorkerPlugin:
-    """What gives workers, also those that come later, the options of this process.
+def _admission() -> WorkerPlugin:
+    """What gives workers, also those that come later, the options of this process, and sends away who has no voxelrock or another version.
 
-    A class within a function travels as code: a worker that lacks voxelrock starts all the same, and is found by the check of its version.
+    A class within a function travels as code: a worker that lacks voxelrock can run it all the same.
     """
     values = {k: v for k, v in asdict(options.get()).items() if k in ("device", "memory", "scratch")}
+    topic, wanted = _TOPIC, voxelrock.__version__
 
-    class Settings(WorkerPlugin):
-        name = "voxelrock-options"
+    class Admission(WorkerPlugin):
+        name = "voxelrock-admission"
 
         def setup(self, worker: Any) -> None:
-            with suppress(Exception):
+            try:
+                found = import_module("voxelrock").__version__
+            except ImportError as error:
+                found = f"none ({error})"
+            if found == wanted:
                 import_module("voxelrock.options").set(**values)
+                return
+            text = f"the worker {worker.address} was sent away: it has voxelrock {found}, and this run {wanted}; install the same version there"
+            worker.log_event(topic, text)
+            worker.loop.add_callback(worker.close, reason=text)
 
-    return Settings()
+    return Admission()
+
+
+def _tell(event: Any) -> None:
+    """Pass on what workers said."""
+    print(f"voxelrock: {event[1] if isinstance(event, tuple) else event}", file=sys.stderr, flush=True)
 
 
 class ClusterClient(Client):
@@ -93,7 +109,8 @@ class ClusterClient(Client):
         try:
             assert self._inspector is not None
             self._inspector.check_workers()
-            self.register_plugin(_settings())
+            self.subscribe_topic(_TOPIC, _tell)
+            self.register_plugin(_admission())
         except BaseException:
             self.close()
             raise
