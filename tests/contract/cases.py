@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import scipy.ndimage as ndi
-from skimage.filters import threshold_multiotsu, threshold_otsu
+from skimage.filters import threshold_isodata, threshold_li, threshold_minimum, threshold_multiotsu, threshold_otsu, threshold_triangle, threshold_yen
 from skimage.measure import euler_number
 from skimage.morphology import h_maxima, reconstruction
 
@@ -14,6 +14,7 @@ import voxelrock as vr
 from tests.labels import components_dense as dense
 from tests.morphology import basins_dense as basins
 from tests.pores import sizes_dense as sizes
+from tests.segmentation import thresholds_dense as limits
 from tests.structure import configurations_dense as cubes
 from tests.structure import gradients_dense as gradients
 from tests.structure import lines_dense as runs
@@ -184,6 +185,18 @@ CASES = [
     Case("segmentation.otsu_threshold", lambda im: G.otsu_threshold(im), threshold_otsu),
     Case("segmentation.otsu_threshold where", lambda im: G.otsu_threshold(im, where=BALL), lambda a: threshold_otsu(a[ball(a)]), "i2", "segmentation.otsu_threshold"),
     Case("segmentation.minimum_error_threshold", lambda im: G.minimum_error_threshold(im), kittler, "u1"),
+    Case("segmentation.isodata_threshold", G.isodata_threshold, threshold_isodata, "u1"),
+    Case("segmentation.li_threshold", lambda im: G.li_threshold(im, where=BALL), lambda a: threshold_li(a[ball(a)]), tolerance=1e-13),
+    Case("segmentation.maximum_entropy_threshold", G.maximum_entropy_threshold, limits.kapur, "u1"),
+    Case("segmentation.mean_threshold", G.mean_threshold, np.mean),
+    Case("segmentation.mean_threshold f4", lambda im: G.threshold(im, high=G.mean_threshold(im)), lambda a: a <= a.mean(dtype="f8"), "f4", "segmentation.mean_threshold"),
+    Case("segmentation.minimum_threshold", lambda im: G.minimum_threshold(im // 8), lambda a: threshold_minimum(a // 8), "u1"),
+    Case("segmentation.triangle_threshold", lambda im: G.triangle_threshold(im, where=BALL), lambda a: threshold_triangle(a[ball(a)]), "i1"),
+    Case("segmentation.triangle_threshold f4", G.triangle_threshold, threshold_triangle, "f4", "segmentation.triangle_threshold", tolerance=1e-6),
+    Case("segmentation.yen_threshold", G.yen_threshold, threshold_yen, "u1"),
+    Case("segmentation.gaussian_mixture", lambda im: G.gaussian_mixture(im, classes=2)["mean"], lambda a: limits.mixture(a, 2)[0], "u1", tolerance=1e-9),
+    Case("segmentation.class_probability", lambda im: G.class_probability(im, mixture=G.gaussian_mixture(im), number=1),
+         lambda a: limits.probability(a, 2, 1).astype("f4"), "u1", tolerance=1e-5, device="tolerance"),
     Case("statistics.saturation", lambda im: S.saturation((im // 64).assign(phases={0: vr.Phase("oil", "fluid"), 2: vr.Phase("brine", "fluid")})),
          lambda a: [(a // 64 == k).sum() / np.isin(a // 64, [0, 2]).sum() for k in (0, 2)], "u1", tolerance=1e-15),
     Case("segmentation.multi_otsu_thresholds", lambda im: G.multi_otsu_thresholds(im, classes=3), lambda a: threshold_multiotsu(a, 3), "u1"),
