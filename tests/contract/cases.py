@@ -6,7 +6,17 @@ from typing import Any
 
 import numpy as np
 import scipy.ndimage as ndi
-from skimage.filters import threshold_isodata, threshold_li, threshold_minimum, threshold_multiotsu, threshold_otsu, threshold_triangle, threshold_yen
+from skimage.filters import (
+    threshold_isodata,
+    threshold_li,
+    threshold_minimum,
+    threshold_multiotsu,
+    threshold_niblack,
+    threshold_otsu,
+    threshold_sauvola,
+    threshold_triangle,
+    threshold_yen,
+)
 from skimage.measure import euler_number
 from skimage.morphology import h_maxima, reconstruction
 
@@ -197,6 +207,12 @@ CASES = [
     Case("segmentation.gaussian_mixture", lambda im: G.gaussian_mixture(im, classes=2)["mean"], lambda a: limits.mixture(a, 2)[0], "u1", tolerance=1e-9),
     Case("segmentation.class_probability", lambda im: G.class_probability(im, mixture=G.gaussian_mixture(im), number=1),
          lambda a: limits.probability(a, 2, 1).astype("f4"), "u1", tolerance=1e-5, device="tolerance"),
+    Case("segmentation.niblack_threshold", lambda im: G.niblack_threshold(im, size_vx=5, k=0.3), lambda a: threshold_niblack(a, 5, 0.3).astype("f4"), tolerance=1e-6),
+    Case("segmentation.niblack_threshold where", lambda im: G.niblack_threshold(im, size_vx=(3, 1, 5), where=BALL), lambda a: limits.niblack(a, (3, 1, 5), 0.2, ball(a)),
+         "u1", "segmentation.niblack_threshold", tolerance=1e-6),
+    Case("segmentation.sauvola_threshold", lambda im: im > G.sauvola_threshold(im, size=3.0), lambda a: a > threshold_sauvola(a, 3), "u1"),
+    Case("segmentation.sauvola_threshold f4", lambda im: G.sauvola_threshold(im, size_vx=(3, 3, 5), k=0.4, r=20), lambda a: threshold_sauvola(a.astype("f8"), (3, 3, 5), 0.4, 20),
+         "f4", "segmentation.sauvola_threshold", tolerance=1e-6),
     Case("statistics.saturation", lambda im: S.saturation((im // 64).assign(phases={0: vr.Phase("oil", "fluid"), 2: vr.Phase("brine", "fluid")})),
          lambda a: [(a // 64 == k).sum() / np.isin(a // 64, [0, 2]).sum() for k in (0, 2)], "u1", tolerance=1e-15),
     Case("segmentation.multi_otsu_thresholds", lambda im: G.multi_otsu_thresholds(im, classes=3), lambda a: threshold_multiotsu(a, 3), "u1"),

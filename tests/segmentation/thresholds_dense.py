@@ -43,3 +43,14 @@ def mixture(a, classes, steps=20000):
 def probability(a, classes, number):
     dense = densities(a, *mixture(a, classes))
     return (dense[:, number] / dense.sum(axis=1)).reshape(a.shape)
+
+
+def niblack(a, size, k, exists):
+    """The mean minus k standard deviations of the voxels of a box that exist, mirrored at the border."""
+    reach = [n // 2 for n in size]
+    pad = [(r, r) for r in reach]
+    values, there = (np.lib.stride_tricks.sliding_window_view(np.pad(b, pad, mode="reflect"), size).reshape(*a.shape, -1) for b in (a.astype("f8"), exists))
+    count = np.maximum(there.sum(axis=-1), 1)
+    mean = np.where(there, values, 0).sum(axis=-1) / count
+    spread = np.sqrt(np.where(there, (values - mean[..., None]) ** 2, 0).sum(axis=-1) / count)
+    return np.where(exists, mean - k * spread, np.nan).astype("f4")
