@@ -24,6 +24,7 @@ import voxelrock as vr
 from tests.labels import components_dense as dense
 from tests.morphology import basins_dense as basins
 from tests.pores import sizes_dense as sizes
+from tests.segmentation import labels_dense as votes
 from tests.segmentation import thresholds_dense as limits
 from tests.structure import configurations_dense as cubes
 from tests.structure import gradients_dense as gradients
@@ -213,6 +214,11 @@ CASES = [
     Case("segmentation.sauvola_threshold", lambda im: im > G.sauvola_threshold(im, size=3.0), lambda a: a > threshold_sauvola(a, 3), "u1"),
     Case("segmentation.sauvola_threshold f4", lambda im: G.sauvola_threshold(im, size_vx=(3, 3, 5), k=0.4, r=20), lambda a: threshold_sauvola(a.astype("f8"), (3, 3, 5), 0.4, 20),
          "f4", "segmentation.sauvola_threshold", tolerance=1e-6),
+    Case("segmentation.majority_vote", lambda im: G.majority_vote(im // 60, radius_vx=1), lambda a: votes.majority(a // 60, (1, 1, 1)), "u1"),
+    Case("segmentation.majority_vote cube where", lambda im: G.majority_vote(im, radius=1.5, footprint="cube", where=BALL),
+         lambda a: votes.majority(a, (1, 1, 1), "cube", ball(a)), "i2", "segmentation.majority_vote"),
+    Case("segmentation.compare", lambda im: G.compare(im // 64, F.median(im, radius_vx=1) // 64, labels=[0, 1, 2, 3], where=BALL)["confusion"],
+         lambda a: votes.confusion(ndi.median_filter(a, 3) // 64, a // 64, 4, ball(a)), "u1", device="host"),
     Case("statistics.saturation", lambda im: S.saturation((im // 64).assign(phases={0: vr.Phase("oil", "fluid"), 2: vr.Phase("brine", "fluid")})),
          lambda a: [(a // 64 == k).sum() / np.isin(a // 64, [0, 2]).sum() for k in (0, 2)], "u1", tolerance=1e-15),
     Case("segmentation.multi_otsu_thresholds", lambda im: G.multi_otsu_thresholds(im, classes=3), lambda a: threshold_multiotsu(a, 3), "u1"),
