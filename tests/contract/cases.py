@@ -24,6 +24,7 @@ import voxelrock as vr
 from tests.labels import components_dense as dense
 from tests.morphology import basins_dense as basins
 from tests.pores import sizes_dense as sizes
+from tests.segmentation import forests_dense as forests
 from tests.segmentation import labels_dense as votes
 from tests.segmentation import thresholds_dense as limits
 from tests.structure import configurations_dense as cubes
@@ -219,6 +220,11 @@ CASES = [
          lambda a: votes.majority(a, (1, 1, 1), "cube", ball(a)), "i2", "segmentation.majority_vote"),
     Case("segmentation.compare", lambda im: G.compare(im // 64, F.median(im, radius_vx=1) // 64, labels=[0, 1, 2, 3], where=BALL)["confusion"],
          lambda a: votes.confusion(ndi.median_filter(a, 3) // 64, a // 64, 4, ball(a)), "u1", device="host"),
+    Case("segmentation.PixelClassifier", lambda im: forests.classifier(im).classify(im), lambda a: forests.labels(a), device="host"),
+    Case("segmentation.PixelClassifier where", lambda im: forests.classifier(im).probability(im, label=7, where=BALL),
+         lambda a: np.where(ball(a), forests.shares(a)[..., 2].astype("f4"), np.float32("nan")), "f4", "segmentation.PixelClassifier", device="host"),
+    Case("segmentation.PixelClassifier of a chain", lambda im: forests.classifier(im).uncertainty(F.median(im, radius_vx=1)),
+         lambda a: (1 - forests.shares(ndi.median_filter(a, 3)).max(axis=-1)).astype("f4"), "u1", "segmentation.PixelClassifier", device="host"),
     Case("statistics.saturation", lambda im: S.saturation((im // 64).assign(phases={0: vr.Phase("oil", "fluid"), 2: vr.Phase("brine", "fluid")})),
          lambda a: [(a // 64 == k).sum() / np.isin(a // 64, [0, 2]).sum() for k in (0, 2)], "u1", tolerance=1e-15),
     Case("segmentation.multi_otsu_thresholds", lambda im: G.multi_otsu_thresholds(im, classes=3), lambda a: threshold_multiotsu(a, 3), "u1"),
@@ -424,6 +430,7 @@ def tube_scan(shape=(24, 40, 44)):
 DESCRIBING = {
     "segmentation.assess": lambda im: G.assess(S.histogram(im), threshold=120.0).to_dict(),
     "segmentation.porosity_curve": lambda im: G.porosity_curve(S.histogram(im)).to_dict(),
+    "segmentation.FeatureBank": None,
     "artefacts.outline": vr.artefacts.outline,
     "artefacts.nature": vr.artefacts.nature,
     "artefacts.Outline": None,

@@ -33,7 +33,7 @@ def _exact(narrow: bool, dtype: Any, size: Triple) -> bool:
 
 
 @kernel(cost=12.0, workspace=0.5)
-def local_threshold(block: Block, /, *mask: Block, size: Triple, k: float, dynamic: float | None) -> Block:
+def local_threshold(block: Block, /, *mask: Block, size: Triple, k: float, dynamic: float | None, base: float = 1.0) -> Block:
     """The mean minus ``k`` standard deviations (Niblack), or with ``dynamic`` the mean times ``1 + k (deviation / dynamic - 1)`` (Sauvola), over a box.
 
     Parameters
@@ -44,8 +44,8 @@ def local_threshold(block: Block, /, *mask: Block, size: Triple, k: float, dynam
         As large as the block, True where voxels count.
     size
         Odd edges of the box along (z, y, x), in voxels.
-    k, dynamic
-        The factors of the formulas.
+    k, dynamic, base
+        The factors of the formulas; ``base`` is that of Niblack's mean: 0 with ``k = -1`` gives the deviation alone.
 
     Returns
     -------
@@ -78,7 +78,7 @@ def local_threshold(block: Block, /, *mask: Block, size: Triple, k: float, dynam
         variance = xp.astype(second, xp.float64) / total - mean * mean
         variance = xp.where(variance < 0, xp.zeros_like(variance), variance)
     deviation = xp.sqrt(variance)
-    found = mean - k * deviation if dynamic is None else mean * (1.0 + k * (deviation / dynamic - 1.0))
+    found = base * mean - k * deviation if dynamic is None else mean * (1.0 + k * (deviation / dynamic - 1.0))
     found = xp.where(empty, xp.full_like(found, math.nan), found)
     return xp.astype(found, xp.float64 if block.dtype == xp.float64 else xp.float32)
 
@@ -94,7 +94,7 @@ def _boxes(block: Block, size: Triple) -> Block:
 
 
 @local_threshold.host
-def _local_threshold_host(block: HostArray, /, *mask: HostArray, size: Triple, k: float, dynamic: float | None) -> HostArray:
+def _local_threshold_host(block: HostArray, /, *mask: HostArray, size: Triple, k: float, dynamic: float | None, base: float = 1.0) -> HostArray:
     shape = inner_shape(block, uniform_halo(size=size))
     check_real(block)
     out = np.empty(shape, np.float64 if block.dtype == np.float64 else np.float32)
@@ -103,7 +103,7 @@ def _local_threshold_host(block: HostArray, /, *mask: HostArray, size: Triple, k
     values = fixed(block.astype(np.float32) if block.dtype == np.float16 else block)
     keep = fixed(mask[0]) if mask else np.zeros((1, 1, 1), np.uint8)
     planes = np.zeros((3 if mask else 2, *block.shape[1:]), np.int64 if narrow else np.float64)
-    facts = np.array([k, math.nan if dynamic is None else dynamic])
+    facts = np.array([k, math.nan if dynamic is None else dynamic, base])
     _slices((values, keep), bool(mask), np.array(size), (narrow, exact), facts, planes, out)
     return out
 
@@ -182,7 +182,7 @@ def _run(row: HostArray, size: int, line: HostArray) -> None:
 
 @jit
 def _finish(line: HostArray, size: int, exact: bool, facts: HostArray, out: HostArray) -> None:
-    k, dynamic = facts
+    k, dynamic, base = facts
     for x in range(out.size):
         first, second = line[0, x], line[1, x]
         number = line[2, x] if line.shape[0] > 2 else line.dtype.type(size)
@@ -198,4 +198,4 @@ def _finish(line: HostArray, size: int, exact: bool, facts: HostArray, out: Host
         if dynamic == dynamic:
             out[x] = mean * (1.0 + k * (deviation / dynamic - 1.0))
         else:
-            out[x] = mean - k * deviation
+            out[x] = base * mean - k * deviation

@@ -9,7 +9,9 @@ from voxelrock.segmentation.automatic import (
     triangle_threshold,
     yen_threshold,
 )
+from voxelrock.segmentation.classifier import PixelClassifier
 from voxelrock.segmentation.cleaning import majority_vote
+from voxelrock.segmentation.features import FeatureBank
 from voxelrock.segmentation.growing import region_growing
 from voxelrock.segmentation.hysteresis import hysteresis
 from voxelrock.segmentation.local import niblack_threshold, sauvola_threshold
@@ -21,6 +23,7 @@ from voxelrock.segmentation.trust import assess, porosity_curve
 from voxelrock.segmentation.watershed import watershed
 
 __all__ = [
+    "FeatureBank", "PixelClassifier",
     "assess", "class_probability", "compare", "gaussian_mixture", "hysteresis", "isodata_threshold", "li_threshold", "majority_vote",
     "maximum_entropy_threshold", "mean_threshold", "minimum_error_threshold", "minimum_threshold", "multi_otsu", "multi_otsu_thresholds",
     "niblack_threshold", "otsu", "otsu_threshold", "porosity_curve", "region_growing", "sauvola_threshold", "split_touching", "threshold",
