@@ -19,7 +19,7 @@ _PACKAGES = ("rockverse>=1.2,<1.3", "openmpi")
 _LIBRARIES = (
     *("voxelrock", "numpy", "scipy", "numba", "dask", "zarr", "numcodecs"),
     *("scikit-image", "dask-image", "SimpleITK", "diplib", "edt", "opencv-python-headless", "connected-components-3d", "porespy", "localthickness"),
-    "quantimpy",
+    *("quantimpy", "scikit-learn"),
 )
 
 

@@ -21,6 +21,7 @@ from voxelrock.errors import (
     ParameterTypeError,
 )
 from voxelrock.kernels import features as kernels
+from voxelrock.kernels import trees
 from voxelrock.kernels.trees import Forest
 from voxelrock.segmentation import FeatureBank, PixelClassifier
 from voxelrock.testing import stored
@@ -95,6 +96,16 @@ def test_training_is_the_same_at_any_chunking_and_takes_few_of_many():
     }
     assert len(found) == 1
     assert found != {PixelClassifier.train(vr.from_array(a), vr.from_array(marks), **options | {"most": 101}).forest.identity}
+
+
+def test_samples_that_are_too_many_are_dropped_on_the_way(monkeypatch):
+    pytest.importorskip("sklearn", reason="scikit-learn is not installed")
+    a = scan(4, "u2", 3)
+    marks = phased(a, (18000, 34000))
+    options = {"features": FeatureBank("value"), "forest": SMALL, "most": 50}
+    whole = PixelClassifier.train(vr.from_array(a), vr.from_array(marks), **options).forest.identity
+    monkeypatch.setattr(trees, "_HELD", 60)
+    assert PixelClassifier.train(vr.from_array(a), vr.from_array(marks), **options).forest.identity == whole
 
 
 def test_finds_a_rock_better_than_a_threshold():

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from voxelrock.errors import DataError, FormatError
+from voxelrock.geometry import VoxelBox
 from voxelrock.kernels.backend import jit, kernel, to_host
 from voxelrock.kernels.features import Named, count_features, feature_rows, features_halo, slabs
 from voxelrock.kernels.padding import pad
@@ -17,6 +18,10 @@ from voxelrock.typing import Block, HostArray, Triple
 
 _TILE = 2048
 """Voxels that all trees answer before the next: their features and one tree fit into a second-level cache."""
+
+
+_HELD = 2**18
+"""Samples after which those that are too many are dropped."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -234,38 +239,47 @@ def forest_answer(block: Block, /, *mask: Block, features: tuple[Named, ...], fo
     return out
 
 
-def samples_margin(*, features: tuple[Named, ...], **_: Any) -> tuple[Triple, Triple]:
+@dataclass(frozen=True)
+class Sampling:
+    """What is taken of labelled voxels: which features, of which labels, how many of each, in an image of which shape."""
+
+    features: tuple[Named, ...]
+    classes: tuple[int, ...]
+    most: int
+    shape: Triple
+
+
+def samples_margin(*, sampling: Sampling, **_: Any) -> tuple[Triple, Triple]:
     """What the features of a block's voxels need beside them."""
-    halo = features_halo(features=features)
+    halo = features_halo(features=sampling.features)
     return halo, halo
 
 
 @kernel(cost=100.0, workspace=8.0, host_only="the data name the voxels that it gives")
-def samples(
-    block: Block, labels: Block, /, *mask: Block, features: tuple[Named, ...], classes: tuple[int, ...], most: int, whole: Triple, start: Triple,
-    shape: Triple, core: Any,
-) -> list[HostArray]:  # fmt: skip
-    """Numbers in C order, labels and features of the labelled voxels: of each class those ``most`` that a hash of their number puts first.
+def samples(block: Block, labels: Block, /, *mask: Block, sampling: Sampling, start: Triple, shape: Triple, core: VoxelBox) -> list[HostArray]:
+    """Numbers in C order, labels and features of the labelled voxels: of each class as many as wanted that a hash of their number puts first.
 
     It runs on the host: a device's block is copied. Nothing is filtered where nothing is labelled.
     """
-    numbers, known, rows = [np.empty(0, np.int64)], [np.empty(0, np.int64)], [np.empty((0, count_features(features)), np.float32)]
+    numbers, known, rows = [np.empty(0, np.int64)], [np.empty(0, np.int64)], [np.empty((0, count_features(sampling.features)), np.float32)]
     marks = to_host(labels)[core.slices].astype(np.int64)
-    wanted = np.isin(marks, classes)
+    wanted = np.isin(marks, sampling.classes)
     if mask:
         wanted &= to_host(mask[0])[core.slices]
     planes = np.flatnonzero(wanted.any(axis=(1, 2)))
     if planes.size:
-        halo = features_halo(features=features)
+        halo = features_halo(features=sampling.features)
         before = tuple(h - a for h, a in zip(halo, core.start))
         after = tuple(h - (n - b) for h, n, b in zip(halo, block.shape, core.stop))
         values = pad(to_host(block), before=before, after=after)
         for z in planes.tolist():
             flat = np.flatnonzero(wanted[z])
-            numbers.append(((start[0] + z) * whole[1] + start[1] + flat // shape[2]) * whole[2] + start[2] + flat % shape[2])
+            numbers.append(((start[0] + z) * sampling.shape[1] + start[1] + flat // shape[2]) * sampling.shape[2] + start[2] + flat % shape[2])
             known.append(marks[z].reshape(-1)[flat])
-            rows.append(feature_rows(values, features, z, z + 1)[flat])
-    return fewest([np.concatenate(part) for part in (numbers, known, rows)], most)
+            rows.append(feature_rows(values, sampling.features, z, z + 1)[flat])
+            if sum(map(len, numbers)) > _HELD:
+                numbers, known, rows = ([part] for part in fewest([np.concatenate(part) for part in (numbers, known, rows)], sampling.most))
+    return fewest([np.concatenate(part) for part in (numbers, known, rows)], sampling.most)
 
 
 def fewest(found: list[HostArray], most: int) -> list[HostArray]:

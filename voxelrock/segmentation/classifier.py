@@ -21,7 +21,7 @@ from voxelrock.image.metadata import phases_from_json, phases_to_json
 from voxelrock.image.operations import readable
 from voxelrock.image.selection import an_image, counted
 from voxelrock.kernels.features import count_features, features_halo
-from voxelrock.kernels.trees import Forest, fewest, forest_answer, samples, samples_margin
+from voxelrock.kernels.trees import Forest, Sampling, fewest, forest_answer, samples, samples_margin
 from voxelrock.labels.restriction import Where, refuse_grey
 from voxelrock.parameters import whole
 from voxelrock.segmentation.features import FeatureBank
@@ -130,8 +130,9 @@ class PixelClassifier:
             raise ParameterError(f"most is a number of voxels, at least 1; got {most}")
         found = sum(min(most, n) for n in counts.values())
         reduction = Reduction(samples, JoinSamples(most), table_of, located=True, margin=samples_margin)
-        facts: dict[str, Any] = {"features": bound, "classes": tuple(counts), "most": most, "whole": tuple(image.shape)}
-        table = compute(reduction(image.data, kind.data, *keep, shape=(found, 1 + count_features(bound)), dtype="f8", **facts), label="features")
+        z, y, x = image.shape
+        sampling = Sampling(bound, tuple(counts), most, (z, y, x))
+        table = compute(reduction(image.data, kind.data, *keep, shape=(found, 1 + count_features(bound)), dtype="f8", sampling=sampling), label="features")
         if np.isnan(table).any():
             raise DataError("NaN near labelled voxels: leave them out with where=, or give them a value")
         fitted = learn.RandomForestClassifier(**_FOREST | dict(forest or {})).fit(table[:, 1:].astype(np.float32), table[:, 0].astype(np.int64))
