@@ -112,7 +112,7 @@ def test_finds_a_rock_better_than_a_threshold():
     pytest.importorskip("sklearn", reason="scikit-learn is not installed")
     rock = vr.generators.sandstone(shape=48, seed=1)
     noisy = vr.generators.ct_scan(rock, seed=1)
-    rock = rock == 1
+    rock = rock == 0  # pores
     slices = vr.from_function(lambda z, y, x: (z % 16 == 8) & (y >= 0) & (x >= 0), shape=48, dtype=bool)
     model = PixelClassifier.train(noisy, rock, features=FeatureBank.multiscale(scale_vx=[1, 2]), unlabelled=None, where=slices, forest=SMALL)
     unseen = ~slices

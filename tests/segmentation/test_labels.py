@@ -110,3 +110,14 @@ def test_comparisons_refuse():
         G.compare(image, image.astype("f4"))
     with pytest.raises(GridMismatchError):
         G.compare(image, vr.from_array(labels(), spacing=3.0))
+
+
+def test_a_watershed_of_edges_finds_blurred_phases_better_than_a_threshold():
+    rock = vr.generators.sandstone(shape=48, seed=1)
+    noisy, pores = vr.generators.ct_scan(rock, seed=1), rock == 0
+    dark, bright = G.gaussian_mixture(noisy)["mean"].values
+    edges = G.niblack_threshold(noisy, size_vx=3, k=-1) - G.niblack_threshold(noisy, size_vx=3, k=0)
+    sure = (noisy <= 0.7 * dark + 0.3 * bright).astype("u1") + 2 * (noisy >= 0.3 * dark + 0.7 * bright).astype("u1")
+    found = G.compare(G.watershed(edges, markers=sure.astype("u1")) == 1, pores)
+    plain = G.compare(G.otsu(noisy, phase="dark"), pores)
+    assert float(found["accuracy"]) > float(plain["accuracy"]) + 0.005

@@ -200,7 +200,7 @@ def _leaf(table: HostArray, nodes: HostArray, limits: HostArray, start: Any, roo
         found[q] += shares[nodes[a + two], q]
 
 
-@kernel(cost=1000.0, workspace=24.0, host_only="it walks the trees of a forest")
+@kernel(cost=1000.0, workspace=4.0, host_only="it walks the trees of a forest")
 def forest_answer(block: Block, /, *mask: Block, features: tuple[Named, ...], forest: Forest, classes: tuple[int, ...], wanted: int | str) -> Block:
     """What a forest says of each voxel; it runs on the host: a device's block is copied.
 
