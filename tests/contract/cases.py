@@ -412,7 +412,7 @@ GENERATORS = {
 }
 
 COMPUTING = (
-    *("labels.table", "morphology.persistence", "structure.minkowski_table"),
+    *("segmentation.random_walker", "labels.table", "morphology.persistence", "structure.minkowski_table"),
     *("pores.pore_size_distribution", "pores.granulometry", "pores.capillary_curve", "pores.leverett_j"),
 )
 """Operations that compute at once, and say so: their own tests hold them to the same promises."""

@@ -20,12 +20,13 @@ from voxelrock.segmentation.quality import compare
 from voxelrock.segmentation.thresholds import minimum_error_threshold, multi_otsu, multi_otsu_thresholds, otsu, otsu_threshold, threshold
 from voxelrock.segmentation.touching import split_touching
 from voxelrock.segmentation.trust import assess, porosity_curve
+from voxelrock.segmentation.walking import random_walker
 from voxelrock.segmentation.watershed import watershed
 
 __all__ = [
     "FeatureBank", "PixelClassifier",
     "assess", "class_probability", "compare", "gaussian_mixture", "hysteresis", "isodata_threshold", "li_threshold", "majority_vote",
     "maximum_entropy_threshold", "mean_threshold", "minimum_error_threshold", "minimum_threshold", "multi_otsu", "multi_otsu_thresholds",
-    "niblack_threshold", "otsu", "otsu_threshold", "porosity_curve", "region_growing", "sauvola_threshold", "split_touching", "threshold",
-    "triangle_threshold", "watershed", "yen_threshold",
+    "niblack_threshold", "otsu", "otsu_threshold", "porosity_curve", "random_walker", "region_growing", "sauvola_threshold", "split_touching",
+    "threshold", "triangle_threshold", "watershed", "yen_threshold",
 ]  # fmt: skip
