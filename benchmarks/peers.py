@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[1]
 _LIBRARIES = (
     *("voxelrock", "numpy", "scipy", "numba", "dask", "zarr", "numcodecs"),
     *("scikit-image", "dask-image", "SimpleITK", "diplib", "edt", "opencv-python-headless", "connected-components-3d", "porespy", "localthickness"),
+    "scikit-learn",
 )
 
 

@@ -17,6 +17,8 @@ GUARANTEED = {"voxelrock", "SciPy", "scikit-image", "Zarr, scikit-image", "dask.
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_family_runs_and_its_contenders_agree(name, tmp_path):
+    if name == "classify":
+        pytest.importorskip("sklearn", reason="scikit-learn is not installed")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the peers' own
         rows = run(family(name), Settings(tmp_path, here=True))

@@ -6,7 +6,17 @@ from typing import Any
 
 import numpy as np
 import scipy.ndimage as ndi
-from skimage.filters import threshold_multiotsu, threshold_otsu
+from skimage.filters import (
+    threshold_isodata,
+    threshold_li,
+    threshold_minimum,
+    threshold_multiotsu,
+    threshold_niblack,
+    threshold_otsu,
+    threshold_sauvola,
+    threshold_triangle,
+    threshold_yen,
+)
 from skimage.measure import euler_number
 from skimage.morphology import h_maxima, reconstruction
 
@@ -14,6 +24,9 @@ import voxelrock as vr
 from tests.labels import components_dense as dense
 from tests.morphology import basins_dense as basins
 from tests.pores import sizes_dense as sizes
+from tests.segmentation import forests_dense as forests
+from tests.segmentation import labels_dense as votes
+from tests.segmentation import thresholds_dense as limits
 from tests.structure import configurations_dense as cubes
 from tests.structure import gradients_dense as gradients
 from tests.structure import lines_dense as runs
@@ -184,6 +197,34 @@ CASES = [
     Case("segmentation.otsu_threshold", lambda im: G.otsu_threshold(im), threshold_otsu),
     Case("segmentation.otsu_threshold where", lambda im: G.otsu_threshold(im, where=BALL), lambda a: threshold_otsu(a[ball(a)]), "i2", "segmentation.otsu_threshold"),
     Case("segmentation.minimum_error_threshold", lambda im: G.minimum_error_threshold(im), kittler, "u1"),
+    Case("segmentation.isodata_threshold", G.isodata_threshold, threshold_isodata, "u1"),
+    Case("segmentation.li_threshold", lambda im: G.li_threshold(im, where=BALL), lambda a: threshold_li(a[ball(a)]), tolerance=1e-13),
+    Case("segmentation.maximum_entropy_threshold", G.maximum_entropy_threshold, limits.kapur, "u1"),
+    Case("segmentation.mean_threshold", G.mean_threshold, np.mean),
+    Case("segmentation.mean_threshold f4", lambda im: G.threshold(im, high=G.mean_threshold(im)), lambda a: a <= a.mean(dtype="f8"), "f4", "segmentation.mean_threshold"),
+    Case("segmentation.minimum_threshold", lambda im: G.minimum_threshold(im // 8), lambda a: threshold_minimum(a // 8), "u1"),
+    Case("segmentation.triangle_threshold", lambda im: G.triangle_threshold(im, where=BALL), lambda a: threshold_triangle(a[ball(a)]), "i1"),
+    Case("segmentation.triangle_threshold f4", G.triangle_threshold, threshold_triangle, "f4", "segmentation.triangle_threshold", tolerance=1e-6),
+    Case("segmentation.yen_threshold", G.yen_threshold, threshold_yen, "u1"),
+    Case("segmentation.gaussian_mixture", lambda im: G.gaussian_mixture(im, classes=2)["mean"], lambda a: limits.mixture(a, 2)[0], "u1", tolerance=1e-9),
+    Case("segmentation.class_probability", lambda im: G.class_probability(im, mixture=G.gaussian_mixture(im), number=1),
+         lambda a: limits.probability(a, 2, 1).astype("f4"), "u1", tolerance=1e-5, device="tolerance"),
+    Case("segmentation.niblack_threshold", lambda im: G.niblack_threshold(im, size_vx=5, k=0.3), lambda a: threshold_niblack(a, 5, 0.3).astype("f4"), tolerance=1e-6),
+    Case("segmentation.niblack_threshold where", lambda im: G.niblack_threshold(im, size_vx=(3, 1, 5), where=BALL), lambda a: limits.niblack(a, (3, 1, 5), 0.2, ball(a)),
+         "u1", "segmentation.niblack_threshold", tolerance=1e-6),
+    Case("segmentation.sauvola_threshold", lambda im: im > G.sauvola_threshold(im, size=3.0), lambda a: a > threshold_sauvola(a, 3), "u1"),
+    Case("segmentation.sauvola_threshold f4", lambda im: G.sauvola_threshold(im, size_vx=(3, 3, 5), k=0.4, r=20), lambda a: threshold_sauvola(a.astype("f8"), (3, 3, 5), 0.4, 20),
+         "f4", "segmentation.sauvola_threshold", tolerance=1e-6),
+    Case("segmentation.majority_vote", lambda im: G.majority_vote(im // 60, radius_vx=1), lambda a: votes.majority(a // 60, (1, 1, 1)), "u1"),
+    Case("segmentation.majority_vote cube where", lambda im: G.majority_vote(im, radius=1.5, footprint="cube", where=BALL),
+         lambda a: votes.majority(a, (1, 1, 1), "cube", ball(a)), "i2", "segmentation.majority_vote"),
+    Case("segmentation.compare", lambda im: G.compare(im // 64, F.median(im, radius_vx=1) // 64, labels=[0, 1, 2, 3], where=BALL)["confusion"],
+         lambda a: votes.confusion(ndi.median_filter(a, 3) // 64, a // 64, 4, ball(a)), "u1", device="host"),
+    Case("segmentation.PixelClassifier", lambda im: forests.classifier(im).classify(im), lambda a: forests.labels(a), device="host"),
+    Case("segmentation.PixelClassifier where", lambda im: forests.classifier(im).probability(im, label=7, where=BALL),
+         lambda a: np.where(ball(a), forests.shares(a)[..., 2].astype("f4"), np.float32("nan")), "f4", "segmentation.PixelClassifier", device="host"),
+    Case("segmentation.PixelClassifier of a chain", lambda im: forests.classifier(im).uncertainty(F.median(im, radius_vx=1)),
+         lambda a: (1 - forests.shares(ndi.median_filter(a, 3)).max(axis=-1)).astype("f4"), "u1", "segmentation.PixelClassifier", device="host"),
     Case("statistics.saturation", lambda im: S.saturation((im // 64).assign(phases={0: vr.Phase("oil", "fluid"), 2: vr.Phase("brine", "fluid")})),
          lambda a: [(a // 64 == k).sum() / np.isin(a // 64, [0, 2]).sum() for k in (0, 2)], "u1", tolerance=1e-15),
     Case("segmentation.multi_otsu_thresholds", lambda im: G.multi_otsu_thresholds(im, classes=3), lambda a: threshold_multiotsu(a, 3), "u1"),
@@ -372,7 +413,7 @@ GENERATORS = {
 }
 
 COMPUTING = (
-    *("labels.table", "morphology.persistence", "structure.minkowski_table"),
+    *("segmentation.random_walker", "labels.table", "morphology.persistence", "structure.minkowski_table"),
     *("pores.pore_size_distribution", "pores.granulometry", "pores.capillary_curve", "pores.leverett_j"),
 )
 """Operations that compute at once, and say so: their own tests hold them to the same promises."""
@@ -390,6 +431,7 @@ def tube_scan(shape=(24, 40, 44)):
 DESCRIBING = {
     "segmentation.assess": lambda im: G.assess(S.histogram(im), threshold=120.0).to_dict(),
     "segmentation.porosity_curve": lambda im: G.porosity_curve(S.histogram(im)).to_dict(),
+    "segmentation.FeatureBank": None,
     "artefacts.outline": vr.artefacts.outline,
     "artefacts.nature": vr.artefacts.nature,
     "artefacts.Outline": None,

@@ -77,7 +77,7 @@ def test_a_recipe_that_is_not_there():
     "bad",
     [
         {"denoise": "magic"},
-        {"method": "li"},
+        {"method": "magic"},
         {"method": "threshold"},
         {"threshold": 3.0, "method": "otsu"},
         {"phase": "grey"},

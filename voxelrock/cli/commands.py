@@ -21,6 +21,7 @@ from voxelrock.io.opening import open as open_image
 from voxelrock.io.saving import save
 from voxelrock.io.shapes import possible_shapes
 from voxelrock.report import image_sections, shown, write_page
+from voxelrock.segmentation.automatic import THRESHOLDS
 from voxelrock.statistics import porosity
 from voxelrock.storage import inspect_store
 from voxelrock.storage.opening import is_store
@@ -94,7 +95,7 @@ _STEP_OPTIONS: list[Callable[..., Any]] = [
     click.option("--phases", metavar="FILE", help="CSV table of the labels: label, name, colour, role, porosity."),
     click.option("--denoise", type=click.Choice(["median", "gaussian", "none"]), help="How a grey scan is denoised. Default: median."),
     click.option("--radius", type=float, help="Reach of the median, or sigma of the Gaussian, in voxels. Default: 1."),
-    click.option("--method", type=click.Choice(["otsu", "minimum-error"]), help="How the threshold is found. Default: otsu."),
+    click.option("--method", type=click.Choice([name.replace("_", "-") for name in THRESHOLDS]), help="How the threshold is found. Default: otsu."),
     click.option("--threshold", type=float, help="Grey value at or below which a voxel is pore (above which, with --phase bright), instead of a method."),
     click.option("--phase", type=click.Choice(["dark", "bright"]), help="Which class of a grey scan is pore. Default: dark."),
     click.option("--recipe", metavar="FILE", help="Repeat the steps of a recipe.toml; takes the place of the options above."),

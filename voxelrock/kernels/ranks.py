@@ -33,7 +33,7 @@ def median_halo(*, radius: Triple, **_: Any) -> Triple:
     return z, y, x
 
 
-def _offsets(radius: Triple, footprint: str) -> list[Triple]:
+def window_offsets(radius: Triple, footprint: str) -> list[Triple]:
     """The voxels of the window, from its centre. Inside a ball: sum of (d / r)² ≤ 1 over the axes with r > 0, in integers."""
     if footprint not in ("cube", "ball"):
         raise ParameterError(f"footprint must be 'cube' or 'ball', got {footprint!r}")
@@ -91,7 +91,7 @@ def median(block: Block, /, *, radius: Triple, footprint: str = "cube") -> Block
     isdtype = getattr(xp, "isdtype", np.isdtype)
     floating = isdtype(dtype, "real floating")
     block = xp.astype(block, xp.uint8) if isdtype(dtype, "bool") else block + 0.0 if floating else block
-    starts = [tuple(h + k for h, k in zip(halo, d)) for d in _offsets(halo, footprint)]
+    starts = [tuple(h + k for h, k in zip(halo, d)) for d in window_offsets(halo, footprint)]
     window = xp.stack([block[tuple(slice(s, s + n) for s, n in zip(start, shape))] for start in starts], axis=0)
     result = xp.sort(window, axis=0)[len(starts) // 2, ...]
     if floating:
@@ -108,7 +108,7 @@ def _median_device(block: Block, /, *, radius: Triple, footprint: str = "cube") 
     xp = namespace(block)
     ndimage = require("cupyx.scipy.ndimage", extra="gpu")
     members = np.zeros([2 * r + 1 for r in halo], np.bool_)
-    for offset in _offsets(halo, footprint):
+    for offset in window_offsets(halo, footprint):
         members[tuple(k + r for k, r in zip(offset, halo))] = True
     window = xp.asarray(members)
     inner = tuple(slice(h, h + n) for h, n in zip(halo, shape))
@@ -125,7 +125,7 @@ def _median_device(block: Block, /, *, radius: Triple, footprint: str = "cube") 
 @median.host
 def _median_host(block: HostArray, /, *, radius: Triple, footprint: str = "cube") -> HostArray:
     halo = median_halo(radius=radius)
-    offsets = _offsets(halo, footprint)
+    offsets = window_offsets(halo, footprint)
     shape = inner_shape(block, halo)
     check_real(block)
     dtype = block.dtype

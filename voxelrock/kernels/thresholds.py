@@ -19,7 +19,7 @@ def otsu(counts: HostArray, values: HostArray) -> float:
     DataError
         Fewer than two different values were counted.
     """
-    _check(counts, 2)
+    check_classes(counts, 2)
     first, last = np.flatnonzero(counts)[[0, -1]]
     counts, values = counts[first : last + 1].astype(float), values[first : last + 1].astype(float)
     below, above = np.cumsum(counts), np.cumsum(counts[::-1])[::-1]
@@ -39,7 +39,7 @@ def minimum_error(counts: HostArray, values: HostArray) -> float:
     DataError
         Fewer than two different values, or no two classes: the criterion has no minimum inside.
     """
-    _check(counts, 2)
+    check_classes(counts, 2)
     first, last = np.flatnonzero(counts)[[0, -1]]
     counts, values = counts[first : last + 1].astype(float), values[first : last + 1].astype(float)
     weight, centered = counts / counts.sum(), values - float(counts @ values / counts.sum())
@@ -60,7 +60,8 @@ def minimum_error(counts: HostArray, values: HostArray) -> float:
     return float(values[inner[np.argmin(criterion[inner])]])
 
 
-def _check(counts: HostArray, classes: int) -> None:
+def check_classes(counts: HostArray, classes: int) -> None:
+    """Raise ``DataError`` where fewer different values were counted than there are to be classes."""
     found = int(np.count_nonzero(counts))
     if found < classes:
         what = "no voxel was counted" if found == 0 else "the image is constant" if found == 1 else f"only {found} different values were counted"
@@ -119,7 +120,7 @@ def multi_otsu(counts: HostArray, values: HostArray, classes: int) -> HostArray:
     DataError
         Fewer different values than classes.
     """
-    _check(counts, classes)
+    check_classes(counts, classes)
     occupied = np.flatnonzero(counts)
     weight, value = counts[occupied].astype(float), values[occupied].astype(float)
     centered = value - value.mean()  # keeps the sums of squares small

@@ -69,6 +69,15 @@ def watershed(image: VoxelImage, /, *, markers: VoxelImage | None = None, depth:
     >>> image = vr.from_function(lambda z, y, x: abs(x - 2) * (x < 5) + abs(x - 7) * (x > 4), shape=9, dtype="u1")
     >>> watershed(image).compute()[0, 0].tolist()
     [1, 1, 1, 1, 1, 2, 2, 2, 2]
+
+    Phases of a blurred scan: what is surely one or the other is a marker, and the boundary comes to lie where grey values change most, on the crest of a
+    gradient's magnitude or, as here, of the standard deviation of 3 × 3 × 3 voxels.
+
+    >>> scan = vr.from_function(lambda z, y, x: 20 + 160 * (x > 4) - 40 * (x == 5), shape=9, dtype="u1")
+    >>> edges = vr.segmentation.niblack_threshold(scan, size_vx=3, k=-1) - vr.segmentation.niblack_threshold(scan, size_vx=3, k=0)
+    >>> sure = (scan <= 30).astype("u1") + 2 * (scan >= 170).astype("u1")
+    >>> watershed(edges, markers=sure.astype("u1")).compute()[0, 0].tolist()
+    [1, 1, 1, 1, 1, 2, 2, 2, 2]
     """
     refuse_wide(image, "watershed")
     shallow = real(depth, "depth")

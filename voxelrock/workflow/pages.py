@@ -16,6 +16,13 @@ from voxelrock.workflow.structures import NUMBERS
 _CITATIONS = {
     "otsu": "Threshold: N. Otsu (1979), A threshold selection method from gray-level histograms, IEEE Trans. SMC 9, 62–66, doi:10.1109/TSMC.1979.4310076.",
     "minimum_error": "Threshold: J. Kittler, J. Illingworth (1986), Minimum error thresholding, Pattern Recogn. 19, 41–47, doi:10.1016/0031-3203(86)90030-0.",
+    "isodata": "Threshold: T. W. Ridler, S. Calvard (1978), Picture thresholding using an iterative selection method, doi:10.1109/TSMC.1978.4310039.",
+    "li": "Threshold: C. H. Li, P. K. S. Tam (1998), An iterative algorithm for minimum cross entropy thresholding, doi:10.1016/S0167-8655(98)00057-9.",
+    "maximum_entropy": "Threshold: J. N. Kapur, P. K. Sahoo, A. K. C. Wong (1985), doi:10.1016/0734-189X(85)90125-2.",
+    "mean": "Threshold: the mean grey value; C. A. Glasbey (1993), doi:10.1006/cgip.1993.1040.",
+    "minimum": "Threshold: J. M. S. Prewitt, M. L. Mendelsohn (1966), The analysis of cell images, doi:10.1111/j.1749-6632.1965.tb11715.x.",
+    "triangle": "Threshold: G. W. Zack, W. E. Rogers, S. A. Latt (1977), doi:10.1177/25.7.70454.",
+    "yen": "Threshold: J. C. Yen, F. J. Chang, S. Chang (1995), A new criterion for automatic multilevel thresholding, doi:10.1109/83.366472.",
     "threshold": "Threshold: given by the user.",
 }
 _TRUST = (

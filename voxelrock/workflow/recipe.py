@@ -12,10 +12,11 @@ from typing import Any, ClassVar
 from voxelrock.errors import FormatError, MissingFileError, ParameterError
 from voxelrock.image import Phase, VoxelImage
 from voxelrock.image.metadata import checked_phases, phases_from_json, phases_to_json
+from voxelrock.segmentation.automatic import THRESHOLDS
 from voxelrock.typing import Json
 
 FORMAT = 1
-METHODS = ("otsu", "minimum_error", "threshold")
+METHODS = (*THRESHOLDS, "threshold")
 DENOISERS = ("median", "gaussian", "none")
 STATISTICS = ("surface", "correlation", "chords", "windows")
 
@@ -55,7 +56,8 @@ class Denoise:
 
 @dataclass(frozen=True)
 class Threshold:
-    """Part a grey scan into two classes: by ``method`` ``"otsu"`` or ``"minimum_error"``, or at a given ``value`` (``method="threshold"``).
+    """Part a grey scan into two classes: by ``method`` ``"otsu"``, ``"minimum_error"`` or another of ``METHODS``, or at a given ``value``
+    (``method="threshold"``).
 
     ``phase`` says which class is pore: ``"dark"`` (grey value <= threshold) or ``"bright"``.
     """

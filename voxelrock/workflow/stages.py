@@ -18,6 +18,7 @@ from voxelrock.geometry import AXES, Region
 from voxelrock.graph.execution import compute
 from voxelrock.image import Phase, VoxelImage
 from voxelrock.labels import connectivity
+from voxelrock.segmentation.automatic import threshold_by
 from voxelrock.statistics.counting import value_range
 from voxelrock.workflow.phases import color_of
 from voxelrock.workflow.recipe import Denoise, Name, Recipe, Threshold
@@ -153,10 +154,8 @@ def _thresholded(rock: Rock, recipe: Recipe, step: Threshold, say: Say) -> Segme
     bins = None if value_range(quiet.dtype) else BINS
     wanted: dict[str, Any] = {"histogram": statistics.histogram(quiet, where=where, bins=bins)}
     wanted |= {f"grey_{k}": v for k, v in statistics.summary(rock.image, where=where).items()}
-    if step.method == "otsu":
-        wanted["threshold"] = segmentation.otsu_threshold(quiet, where=where, bins=BINS)
-    elif step.method == "minimum_error":
-        wanted["threshold"] = segmentation.minimum_error_threshold(quiet, where=where, bins=BINS)
+    if step.value is None:
+        wanted["threshold"] = threshold_by(quiet, method=step.method, where=where, bins=BINS)
     if recipe.denoising:
         wanted["undenoised"] = statistics.histogram(rock.image, where=where, bins=bins)
     facts = dict(compute(wanted, label="threshold"))

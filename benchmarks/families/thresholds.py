@@ -1,0 +1,65 @@
+"""Thresholds of a stored u2 image by the criteria of scikit-image, and one that follows the surroundings of each voxel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import voxelrock as vr
+from benchmarks import peers, stores
+from benchmarks.families.reading import LIMITS
+from benchmarks.model import VOXELROCK, Contender, Family, Job, Maker, Operation, Work
+from voxelrock.segmentation.automatic import threshold_by
+
+
+def voxelrock(method: str) -> Maker:
+    def make(job: Job) -> Work:
+        return lambda: float(vr.compute(threshold_by(vr.open(job.grey), method=method)))
+
+    return make
+
+
+def skimage(method: str) -> Callable[[int], Callable[[Any], Any]]:
+    return lambda threads: getattr(peers.load("skimage.filters"), f"threshold_{method}")
+
+
+def sauvola(job: Job) -> Work:
+    def work() -> Path:
+        vr.save(vr.segmentation.sauvola_threshold(vr.open(job.grey), size_vx=15), job.result)
+        return job.result
+
+    return work
+
+
+def skimage_sauvola(threads: int) -> Callable[[Any], Any]:
+    return lambda image: peers.load("skimage.filters").threshold_sauvola(image, 15).astype(np.float32)
+
+
+def criterion(method: str) -> Operation:
+    contenders = (
+        Contender(VOXELROCK, voxelrock(method)),
+        Contender("Zarr, scikit-image", stores.of_array(skimage(method)), needs=("skimage",)),
+        *LIMITS,
+    )
+    return Operation(f"{method}, a number", contenders, data=("grey.zarr",), tolerance=1e-3)
+
+
+FAMILY = Family(
+    "thresholds",
+    "Thresholds of a stored u2 image",
+    (
+        *(criterion(method) for method in ("isodata", "li", "triangle", "yen")),
+        Operation(
+            "Sauvola's, boxes of 15³, store to store",
+            (Contender(VOXELROCK, sauvola), Contender("scikit-image", stores.in_memory(skimage_sauvola), needs=("skimage",))),
+            data=("grey.zarr",),
+            tolerance=1e-6,
+        ),
+    ),
+    size=256,
+    repeat=3,
+    notes="Scikit-image counts in float32: its answers may be a grey value off.",
+)
