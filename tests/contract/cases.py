@@ -393,4 +393,5 @@ DESCRIBING = {
     "artefacts.nature": vr.artefacts.nature,
     "artefacts.Outline": None,
     "artefacts.Nature": None,
+    "registration.Transform": None,
 }
