@@ -1,5 +1,6 @@
 """One image on the grid of another: transforms, resampling, registration."""
 
+from voxelrock.registration.resampling import resample, rotate
 from voxelrock.registration.transforms import Transform
 
-__all__ = ["Transform"]
+__all__ = ["Transform", "resample", "rotate"]
