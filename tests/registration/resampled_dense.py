@@ -40,3 +40,28 @@ def cubic(a, at, fill=np.nan):
         weight = np.prod([keys(c - t) for c, t in zip(at_inside, taps)], axis=0)
         total += weight * a[tuple(np.clip(t, 0, n - 1) for t, n in zip(taps, a.shape))]
     return np.where(inside(a, at), total, fill)
+
+
+def _shares(length, ratio):
+    """How much of each old voxel lies in each new one: (new, old)."""
+    count = int(length / ratio + 1e-6)
+    low, old = np.arange(count)[:, None] * ratio, np.arange(length)
+    return np.clip(np.minimum(old + 1, low + ratio) - np.maximum(old, low), 0, None)
+
+
+def mean(a, ratio, good=None):
+    """Mean by shared volume, of the good voxels."""
+    good = np.ones(a.shape, bool) if good is None else good
+    z, y, x = (_shares(n, r) for n, r in zip(a.shape, ratio))
+    total = np.einsum("az,by,cx,zyx->abc", z, y, x, np.where(good, a, 0).astype("f8"))
+    count = np.einsum("az,by,cx,zyx->abc", z, y, x, good.astype("f8"))
+    return np.where(count > 1e-12, total / np.where(count > 1e-12, count, 1), np.nan)
+
+
+def majority(a, ratio, blank=None):
+    """The value that fills most; of equal ones the smallest."""
+    z, y, x = (_shares(n, r) for n, r in zip(a.shape, ratio))
+    values = [v for v in np.unique(a) if v != blank]
+    filled = np.stack([np.einsum("az,by,cx,zyx->abc", z, y, x, (a == v).astype("f8")) for v in values])
+    best = np.array(values, a.dtype)[np.argmax(filled >= filled.max(axis=0) - 1e-9, axis=0)]
+    return np.where(filled.max(axis=0) > 1e-12, best, blank if blank is not None else 0).astype(a.dtype)

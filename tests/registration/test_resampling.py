@@ -12,7 +12,7 @@ from voxelrock.errors import DataError, ParameterError, ParameterTypeError, Unit
 from voxelrock.geometry import Tiling
 from voxelrock.graph.arrays import from_source, lift
 from voxelrock.graph.budget import predict
-from voxelrock.registration import Transform, resample, rotate
+from voxelrock.registration import Transform, resample, rescale, rotate
 from voxelrock.testing import MemorySource, stored
 
 RNG = np.random.default_rng(5)
@@ -197,7 +197,42 @@ def test_the_history_says_how():
     assert entry["parameters"]["transform"]["matrix"] == [[1, 0, 0], [0, 0, 1], [0, -1, 0]]
 
 
+def test_rescaling_keeps_porosity():
+    rock = vr.from_array(NOISE > 40000)
+    fractions = rescale(rock.assign_grid(spacing="2 um"), spacing={"z": "3.2 um", "y": "5 um", "x": "4.4 um"}, how="fraction")  # 12.5, 9.6 and 10 voxels
+    assert fractions.shape == (12, 9, 10)
+    low, high = fractions.grid.bounds
+    assert low == (-1, -1, -1)
+    assert high == pytest.approx((-1 + 12 * 3.2, -1 + 9 * 5, -1 + 10 * 4.4))
+    filled = rescale(rock, spacing=(2.5, 1.6, 2.2), how="fraction")
+    assert filled.compute().mean(dtype="f8") == pytest.approx((NOISE > 40000).mean(), rel=1e-7)
+
+
+@pytest.mark.parametrize("how", ["mean", "majority", "fraction"])
+def test_whole_ratios_coarsen(how):
+    labels = image(NOISE // 20000)
+    options = {"of": [1, 2]} if how == "fraction" else {}
+    found = rescale(labels, spacing=vr.ZYX(4.0, 3.0, 3.0), how=how, **options)
+    expected = labels.coarsen((2, 3, 2), how=how, **options)
+    assert found.grid == expected.grid
+    assert found.compute().tobytes() == expected.compute().tobytes()
+
+
+def test_rescaled_labels_stay_labels():
+    labels = vr.from_array((NOISE // 20000).astype("u1")).assign(phases={0: vr.Phase("air", "pore"), 1: vr.Phase("quartz", "solid")})
+    for spacing in (0.6, 1.4):
+        found = rescale(labels, spacing=spacing)
+        assert (found.dtype, found.phases, found.nodata) == (np.uint8, labels.phases, None)
+        assert set(np.unique(found.compute())) <= {0, 1, 2}
+
+
 BAD = [
+    (lambda im: rescale(im, spacing=0), ParameterError, "the spacing is positive and finite; got 0"),
+    (lambda im: rescale(im, spacing="30 um"), ParameterError, "larger than the image"),
+    (lambda im: rescale(im, spacing="3 furlongs"), UnitError, "unknown unit 'furlongs'"),
+    (lambda im: rescale(im, spacing=3, how="median"), ParameterError, "rescale by how='mean', 'fraction'.*got 'median'"),
+    (lambda im: rescale(im > 3, spacing=3, how="linear"), ParameterError, "between the voxels of a mask"),
+    (lambda im: rescale(im, spacing=3, how="fraction", of=[]), ParameterError, "the share of no value"),
     (lambda im: resample(im, order="quintic"), ParameterError, "order is one of nearest, linear, cubic; got 'quintic'"),
     (lambda im: resample(im > 3, order="linear"), ParameterError, "between the voxels of a mask mean nothing"),
     (lambda im: resample(im.assign(phases={0: vr.Phase("air", "pore")}), order="cubic"), ParameterError, "between the voxels of labels mean nothing"),

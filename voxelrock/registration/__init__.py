@@ -1,6 +1,7 @@
 """One image on the grid of another: transforms, resampling, registration."""
 
 from voxelrock.registration.resampling import resample, rotate
+from voxelrock.registration.rescaling import rescale
 from voxelrock.registration.transforms import Transform
 
-__all__ = ["Transform", "resample", "rotate"]
+__all__ = ["Transform", "resample", "rescale", "rotate"]
