@@ -432,5 +432,7 @@ DESCRIBING = {
     "artefacts.nature": vr.artefacts.nature,
     "artefacts.Outline": None,
     "artefacts.Nature": None,
+    "registration.register": lambda im: R.register(im, F.gaussian(im, sigma=1)[1:, :-2, :], model="translation"),
+    "registration.Registration": None,
     "registration.Transform": None,
 }
