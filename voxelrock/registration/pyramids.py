@@ -45,8 +45,10 @@ class Volume:
         return Volume(values, 2 * count >= math.prod(factor), grid)
 
     def smoothed(self) -> Volume:
-        """Smoothed by one voxel."""
-        return Volume(ndi.gaussian_filter(self.values, _BLUR, mode="nearest"), self.known, self.grid)
+        """Smoothed by one voxel; known no longer where that mixed in what lies beyond, unless little else is left."""
+        inner = ndi.binary_erosion(self.known, iterations=2)
+        known = inner if 3 * np.count_nonzero(inner) >= np.count_nonzero(self.known) else self.known
+        return Volume(ndi.gaussian_filter(self.values, _BLUR, mode="nearest"), known, self.grid)
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,7 +16,7 @@ from voxelrock.registration.pyramids import Level, Volume
 from voxelrock.registration.transforms import Transform, crossing
 from voxelrock.typing import HostArray
 
-SAMPLES = 1 << 19
+SAMPLES = 1 << 18
 """The most voxels of the fixed image that are compared at a level, evenly spread."""
 LEAST_OVERLAP = 0.1
 """The share of the fixed image's samples that must lie in the moving one."""
@@ -137,7 +137,7 @@ def climb(comparison: Comparison, transform: Transform, model: str) -> Found:
     before, _, overlap = comparison(transform, best)
     after, converged = before, False
     for _ in range(_CLIMBS):  # samples that leave the overlap make steps in the metric, at which a climb may end before the top
-        ended = scipy.optimize.minimize(downhill, best, jac=True, method="L-BFGS-B", options={"maxiter": 100, "ftol": 1e-9, "gtol": 1e-7})
+        ended = scipy.optimize.minimize(downhill, best, jac=True, method="L-BFGS-B", options={"maxiter": 100, "ftol": 1e-8, "gtol": 1e-7})
         gain = -float(ended.fun) - after
         if gain > 0:
             best, after = ended.x, -float(ended.fun)
