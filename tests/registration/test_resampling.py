@@ -134,7 +134,8 @@ class Far(MemorySource):
     """A large image that takes no memory, and remembers the largest box that was read."""
 
     def __init__(self, shape):
-        super().__init__(np.broadcast_to(np.zeros((1, 1, 1), "u1"), shape))
+        super().__init__(np.zeros((1, 1, 1), "u1"))
+        self.array = np.broadcast_to(self.array, shape)
         self.identity, self.largest = f"far {shape}", 0
 
     def read(self, box):
@@ -163,6 +164,19 @@ def test_blocks_are_cut_where_their_boxes_would_not_fit():
     assert cut.tiling.typical() < whole.tiling.typical()
     assert predict(cut.data).bytes_per_task <= 2**20 < predict(whole.data).bytes_per_task
     assert cut.fingerprint == whole.fingerprint
+
+
+def test_a_store_does_not_make_a_task_read_more_than_fits(tmp_path):
+    """A block of a store, 64 voxels across, would be made of 640 voxels across: the image makes smaller ones before."""
+    source = Far((640, 640, 640))
+    large = vr.VoxelImage(from_source(source, Tiling.regular((640,) * 3, (64,) * 3)), vr.VoxelGrid(vr.ZYX(640, 640, 640)))
+    with vr.options.set(memory=2**24):
+        coarse = rescale(large, spacing=10)
+        assert predict(coarse.data).tasks_per_block == 1
+        saved = vr.save(coarse, tmp_path / "coarse.zarr", chunks=64)
+    assert saved.shape == (64, 64, 64)
+    assert source.largest < 2**24
+    assert coarse.fingerprint == rescale(large, spacing=10).fingerprint
 
 
 def test_a_filter_is_not_computed_twice_where_boxes_overlap_much():

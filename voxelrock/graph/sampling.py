@@ -11,7 +11,7 @@ import numpy as np
 
 from voxelrock import options
 from voxelrock.geometry import Tiling, VoxelBox
-from voxelrock.graph.arrays import lift, tiling_of, to_array
+from voxelrock.graph.arrays import crop, crop_box, lift, tiling_of, to_array
 from voxelrock.graph.budget import peak_bytes
 from voxelrock.graph.expressions import Apply, Footprint
 from voxelrock.graph.patterns import RECOMPUTATION, blocks_of, recomputation
@@ -22,12 +22,18 @@ _SMALLEST = 16
 """Edge below which blocks are not cut to save memory."""
 
 
+_CROWDED = 32
+"""Bytes held for each voxel of a block beyond which blocks are made on their own: ``options.memory`` over a block of 256³, as both come."""
+_FEW = 2**22
+"""Bytes that any task may hold."""
+
+
 @dataclass(frozen=True)
 class Sampling:
     """Each box of the output from the box of the input that ``footprint(box, **parameters)`` names, by a located kernel.
 
-    Blocks whose boxes would not fit in ``options.memory`` are cut. What the input is made of is fused where boxes overlap little; else it gets
-    blocks of its own.
+    Blocks whose boxes would not fit in ``options.memory`` are cut, and stay cut where a store asks for larger ones. What the input is made of
+    is fused where boxes overlap little; else it gets blocks of its own.
     """
 
     kernel: Kernel[Any, Any]
@@ -42,7 +48,23 @@ class Sampling:
         if recomputation(node, fitting) > RECOMPUTATION:
             node = replace(node, inputs=(blocks_of(node.inputs[0], tiling_of(image)),))
             fitting = _fitting(node, tiling)
-        return to_array(node, fitting)
+        return to_array(_alone(node, fitting) if _crowded(node) else node, fitting)
+
+
+def _crowded(node: Apply) -> bool:
+    """Whether a block as large as a store's units would hold too much: then what follows takes blocks that were made before.
+
+    It depends on shapes alone, so that an image's identity does not follow from how much memory there is.
+    """
+    box = _middle(Tiling.compute(node.shape))
+    held = peak_bytes([(node, box)])
+    return held > _FEW and held > _CROWDED * box.size
+
+
+def _alone(node: Apply, tiling: Tiling) -> Apply:
+    """The same image over blocks that tasks of their own make: it is not fused with what follows."""
+    whole = (("start", (0, 0, 0)), ("step", (1, 1, 1)))
+    return Apply(crop, whole, (blocks_of(node, tiling),), Footprint(gather=crop_box, rigid=True), node.shape, node.dtype)
 
 
 def _fitting(node: Apply, tiling: Tiling) -> Tiling:
