@@ -9,7 +9,7 @@ from typing import Any as _Any
 __version__ = "0.1.0"
 
 _SUBJECTS = (
-    *("artefacts", "cluster", "errors", "filters", "generators", "geometry", "io", "labels", "morphology", "options", "pores", "report"),
+    *("artefacts", "cluster", "errors", "filters", "generators", "geometry", "io", "labels", "morphology", "options", "pores", "registration", "report"),
     *("segmentation", "statistics", "storage", "structure", "viz", "workflow"),
 )
 _NAMES = {

@@ -18,7 +18,10 @@ import voxelrock as vr
 ROOT = Path(__file__).parents[2]
 FILES = sorted((ROOT / "voxelrock").rglob("*.py"))
 MODULES = sorted(m.name for m in pkgutil.walk_packages(vr.__path__, "voxelrock.") if "__main__" not in m.name)
-SUBJECTS = (*("filters", "statistics", "segmentation", "generators", "labels", "morphology", "pores", "structure", "artefacts", "viz", "cluster", "workflow"),)
+SUBJECTS = (
+    *("filters", "statistics", "segmentation", "generators", "labels", "morphology", "pores", "structure", "artefacts", "viz", "cluster", "workflow"),
+    *("registration",),
+)
 
 
 def functions():

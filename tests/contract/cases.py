@@ -24,6 +24,7 @@ import voxelrock as vr
 from tests.labels import components_dense as dense
 from tests.morphology import basins_dense as basins
 from tests.pores import sizes_dense as sizes
+from tests.registration import resampled_dense as elsewhere
 from tests.segmentation import forests_dense as forests
 from tests.segmentation import labels_dense as votes
 from tests.segmentation import thresholds_dense as limits
@@ -163,10 +164,22 @@ def at(a, *voxels):
     return found
 
 
+TILT = vr.registration.Transform.rigid(angle=17, axis=(1, 2, 3), shift=(0.4, -0.3, 0.7), center=(4, 5, 3))
+TILTED = vr.VoxelGrid(vr.ZYX(8, 10, 9), vr.ZYX(1.1, 0.9, 1.2), vr.ZYX(0.3, 0.6, -0.4))
+"""A grid that lies askew to that of the images, through a transform."""
+
+
+def askew(a, how, *fill, transform=TILT, grid=TILTED):
+    matrix = np.array(transform.matrix)
+    at = elsewhere.places(grid.shape, matrix * np.array(grid.spacing), transform.apply(np.array(grid.origin)))
+    return how(a, at, *fill)
+
+
 TALL = {"z": 2.5, "y": 1.0, "x": 1.0}
 CROSS = ndi.generate_binary_structure(3, 1)
 
 F, S, G, N, L, M, P, X = vr.filters, vr.statistics, vr.segmentation, vr.generators, vr.labels, vr.morphology, vr.pores, vr.structure
+R = vr.registration
 MISSING = 131  # a grey value of the u1 images, declared to be no data
 SMALL = vr.ZYX(z=9, y=11, x=8)
 
@@ -398,6 +411,32 @@ CASES = [
          lambda a: np.histogram2d(a[ball(a)], a[ball(a)] // 2, [[0, 50, 90, 200], [10, 40, 80]])[0].astype("i8"), "u1"),
     Case("structure.over_thresholds", lambda im: X.over_thresholds(im, thresholds=[80, 90, 120])["surface_density_slope"],
          lambda a: np.gradient([cubes.area_density(a <= v) for v in (80, 90, 120)], [80, 90, 120]), "u1", tolerance=1e-12),
+    Case("registration.resample", lambda im: R.resample(im, like=TILTED, transform=TILT), lambda a: askew(a, elsewhere.linear), tolerance=1e-7),
+    Case("registration.resample cubic f8", lambda im: R.resample(im, like=TILTED, transform=TILT, order="cubic", fill=-3),
+         lambda a: askew(a, elsewhere.cubic, -3), "f8", "registration.resample", tolerance=1e-9),
+    Case("registration.resample cubic u1", lambda im: R.resample(im, like=TILTED, transform=TILT.inverse(), order="cubic"),
+         lambda a: askew(a, elsewhere.cubic, transform=TILT.inverse()), "u1", "registration.resample", tolerance=1e-6),
+    Case("registration.resample nearest", lambda im: R.resample(im, like=TILTED, transform=TILT, order="nearest", fill=7), lambda a: askew(a, elsewhere.picked, 7), covers="registration.resample"),
+    Case("registration.resample mask", lambda im: R.resample(im, like=TILTED, transform=TILT), lambda a: askew(a, elsewhere.picked, False), "bool", "registration.resample"),
+    Case("registration.resample mask without data", lambda im: R.resample(im.assign(nodata=MISSING) > 90, like=TILTED, transform=TILT).astype("u1"),
+         lambda a: askew(np.where(a == MISSING, 255, a > 90).astype("u1"), elsewhere.picked, 255), "u1", "registration.resample"),
+    Case("registration.resample without data", lambda im: R.resample(im.assign(nodata=MISSING), like=TILTED, transform=TILT),
+         lambda a: askew(np.where(a == MISSING, np.nan, a), elsewhere.linear), "u1", "registration.resample", tolerance=1e-7),
+    Case("registration.resample of a filter", lambda im: F.median(R.resample(F.median(im, radius_vx=1), transform=TILT, order="nearest", fill=0), radius_vx=1),
+         lambda a: ndi.median_filter(askew(ndi.median_filter(a, 3), elsewhere.picked, 0, grid=vr.VoxelGrid(a.shape)), 3), covers="registration.resample"),
+    Case("registration.rotate", lambda im: R.rotate(im, angle=30, axis="x", center=(4, 5, 3), order="cubic", fill=0),
+         lambda a: askew(a, elsewhere.cubic, 0, grid=vr.VoxelGrid(a.shape), transform=R.Transform.rigid(angle=-30, axis="x", center=(4, 5, 3))), tolerance=1e-6),
+    Case("registration.rotate enlarge", lambda im: R.rotate(im, angle=90, axis="y", order="nearest", enlarge=True), lambda a: np.rot90(a, 1, (0, 2)), covers="registration.rotate"),
+    Case("registration.rescale", lambda im: R.rescale(im, spacing=(1.3, 2, 0.7)), lambda a: elsewhere.mean(a, (1.3, 2, 0.7)), tolerance=1e-7),
+    Case("registration.rescale without data", lambda im: R.rescale(im.assign(nodata=MISSING), spacing=1.7), lambda a: elsewhere.mean(a, (1.7,) * 3, a != MISSING), "u1",
+         "registration.rescale", tolerance=1e-7),
+    Case("registration.rescale fraction", lambda im: R.rescale(im, spacing=2.5, how="fraction"), lambda a: elsewhere.mean(a, (2.5,) * 3), "bool", "registration.rescale", tolerance=1e-7),
+    Case("registration.rescale majority", lambda im: R.rescale(im // 32, spacing=(1.5, 2.2, 1), how="majority"), lambda a: elsewhere.majority(a // 32, (1.5, 2.2, 1)), "u1", "registration.rescale"),
+    Case("registration.rescale majority without data", lambda im: R.rescale((im // 32).assign(nodata=3), spacing=1.5, how="majority"),
+         lambda a: elsewhere.majority(a // 32, (1.5,) * 3, 3), "u1", "registration.rescale"),
+    Case("registration.rescale mask without data", lambda im: R.rescale(im.assign(nodata=MISSING) > 90, spacing=1.25).astype("u1"),
+         lambda a: elsewhere.majority(np.where(a == MISSING, 255, a > 90).astype("u1"), (1.25,) * 3, 255), "u1", "registration.rescale"),
+    Case("registration.rescale finer", lambda im: R.rescale(im, spacing=0.5), lambda a: elsewhere.linear(a, elsewhere.places((18, 22, 16), np.eye(3) / 2, (-0.25,) * 3)), covers="registration.rescale", tolerance=1e-7),
     Case("generators.plug", lambda im: N.plug(im, radius=4, outside=255), lambda a: np.where(tube(a), a, 255), "u1"),
     Case("generators.ct_scan", lambda im: N.ct_scan(im, levels={0: 100, 1: 200}, noise=0, dtype="u1", scanner=N.Scanner(blur_vx=0)), lambda a: np.where(a, 200, 100), "bool"),
 ]  # fmt: skip
@@ -436,4 +475,7 @@ DESCRIBING = {
     "artefacts.nature": vr.artefacts.nature,
     "artefacts.Outline": None,
     "artefacts.Nature": None,
+    "registration.register": lambda im: R.register(im, F.gaussian(im, sigma=1)[1:, :-2, :], model="translation"),
+    "registration.Registration": None,
+    "registration.Transform": None,
 }

@@ -162,7 +162,7 @@ def test_on_a_gpu(case):
 
 def test_every_public_operation_has_a_case():
     missing = []
-    for subject in ("filters", "statistics", "segmentation", "generators", "labels", "morphology", "structure", "artefacts"):
+    for subject in ("filters", "statistics", "segmentation", "generators", "labels", "morphology", "structure", "artefacts", "registration"):
         module = getattr(vr, subject)
         missing += [f"{subject}.{name}" for name in module.__all__ if not any(c.public == f"{subject}.{name}" for c in CASES)]
     assert not [name for name in missing if name.removeprefix("generators.") not in (*GENERATORS, *DESCRIBING, *COMPUTING, "Scanner")]

@@ -18,13 +18,14 @@ COMMANDS = {
     "kernels": "List what computes on a GPU, and what on the host and why.",
     "look": "Show a scan in seconds; convert nothing.",
     "info": "Say what a file or store holds.",
+    "register": "Bring one scan onto another.",
     "report": "Write a page on any image.",
     "submit": "Run analyze as a batch job of SLURM.",
 }
-_MODULES = {"submit": "submitting", "kernels": "listing"}
+_MODULES = {"submit": "submitting", "kernels": "listing", "register": "registering"}
 
 
-_COMPUTING = ("analyze", "convert", "demo", "report")
+_COMPUTING = ("analyze", "convert", "demo", "register", "report")
 
 
 def _workers_option() -> click.Option:

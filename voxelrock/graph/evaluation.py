@@ -72,7 +72,7 @@ def _uses(nodes: list[Expression], wanted: list[tuple[Expression, VoxelBox]]) ->
 
 def _leaf(node: Expression, box: VoxelBox, given: Given, xp: Any) -> Block:
     if isinstance(node, Read):
-        block = node.source.read(box)
+        block = node.source.read(box) if box.size else np.empty(box.shape, node.dtype)
     else:
         have, block = given[node.identity]
         block = _part(block, box, have)
