@@ -11,6 +11,8 @@ from skimage.measure import euler_number
 from skimage.morphology import h_maxima, reconstruction
 
 import voxelrock as vr
+from tests.filters import denoising_dense as denoised
+from tests.filters import noise_dense
 from tests.labels import components_dense as dense
 from tests.morphology import basins_dense as basins
 from tests.pores import sizes_dense as sizes
@@ -358,6 +360,12 @@ CASES = [
          lambda a: np.gradient([cubes.area_density(a <= v) for v in (80, 90, 120)], [80, 90, 120]), "u1", tolerance=1e-12),
     Case("generators.plug", lambda im: N.plug(im, radius=4, outside=255), lambda a: np.where(tube(a), a, 255), "u1"),
     Case("generators.ct_scan", lambda im: N.ct_scan(im, levels={0: 100, 1: 200}, noise=0, dtype="u1", scanner=N.Scanner(blur_vx=0)), lambda a: np.where(a, 200, 100), "bool"),
+    Case("filters.non_local_means", lambda im: F.non_local_means(im, search_vx=2, noise=9, strength=0.7), lambda a: denoised.non_local_means(a, (2, 2, 2), (1, 1, 1), 9, 0.7), "u1", tolerance=3e-5),
+    Case("filters.non_local_means of its own noise", lambda im: F.non_local_means(F.gaussian(im, sigma=0.4), search_vx=(1, 2, 0), patch_vx=(1, 0, 2)),
+         lambda a: denoised.non_local_means(ndi.gaussian_filter(a, 0.4, output="f4"), (1, 2, 0), (1, 0, 2), noise_dense.level(ndi.gaussian_filter(a, 0.4, output="f4")), 1.0),
+         covers="filters.non_local_means", tolerance=3e-5),
+    Case("statistics.noise_level", lambda im: S.noise_level(im), noise_dense.level, tolerance=1e-7),
+    Case("statistics.noise_level where", lambda im: S.noise_level(im, where=BALL), lambda a: noise_dense.level(a, where=ball(a)), "f4", "statistics.noise_level", tolerance=1e-7),
 ]  # fmt: skip
 
 GENERATORS = {
