@@ -9,6 +9,7 @@ import scipy.ndimage as ndi
 from skimage.filters import threshold_multiotsu, threshold_otsu
 from skimage.measure import euler_number
 from skimage.morphology import h_maxima, reconstruction
+from skimage.restoration import denoise_tv_chambolle
 
 import voxelrock as vr
 from tests.filters import denoising_dense as denoised
@@ -366,6 +367,15 @@ CASES = [
          covers="filters.non_local_means", tolerance=3e-5),
     Case("statistics.noise_level", lambda im: S.noise_level(im), noise_dense.level, tolerance=1e-7),
     Case("statistics.noise_level where", lambda im: S.noise_level(im, where=BALL), lambda a: noise_dense.level(a, where=ball(a)), "f4", "statistics.noise_level", tolerance=1e-7),
+    Case("filters.bilateral", lambda im: F.bilateral(im, sigma_vx=(0.5, 1, 0.7), contrast=40, truncate=2), lambda a: denoised.bilateral(a, (0.5, 1, 0.7), 40, 2), "u1", tolerance=3e-5),
+    Case("filters.anisotropic_diffusion", lambda im: F.anisotropic_diffusion(im, contrast=9, iterations=6), lambda a: denoised.diffused(a, 9, 6), "f4", tolerance=3e-5),
+    Case("filters.anisotropic_diffusion rational anisotropic", lambda im: F.anisotropic_diffusion(im.assign_grid(spacing=TALL), contrast=30, iterations=3, method="rational", step=0.1),
+         lambda a: denoised.diffused(a, 30, 3, "rational", 0.1, (2.5, 1, 1)), "u1", "filters.anisotropic_diffusion", tolerance=3e-5),
+    Case("filters.anisotropic_diffusion edge-enhancing", lambda im: F.anisotropic_diffusion(im, contrast=20, iterations=2, method="edge-enhancing", sigma_vx=0.6),
+         lambda a: denoised.enhanced(a, 20, 2, 0.6), "u1", "filters.anisotropic_diffusion", tolerance=3e-5),
+    Case("filters.total_variation", lambda im: F.total_variation(im, weight=30, iterations=5), lambda a: denoise_tv_chambolle(a.astype("f8"), weight=30, eps=0, max_num_iter=6), "u1", tolerance=3e-6),
+    Case("filters.total_variation of its noise", lambda im: F.total_variation(F.median(im, radius_vx=1), weight=S.noise_level(im), iterations=2),
+         lambda a: denoise_tv_chambolle(ndi.median_filter(a, 3), weight=noise_dense.level(a), eps=0, max_num_iter=3), "f8", "filters.total_variation", tolerance=1e-12),
 ]  # fmt: skip
 
 GENERATORS = {

@@ -5,6 +5,7 @@ import scipy.ndimage as ndi
 
 
 def level(a, lag=1, where=None):
+    kind = "f8" if a.dtype == np.float64 else "f4"
     a = a.astype("f8")
     cross = np.zeros((2 * lag + 1,) * 3)
     for axis in range(3):
@@ -13,6 +14,6 @@ def level(a, lag=1, where=None):
     inner = (slice(lag, -lag),) * 3
     found = np.abs(a - ndi.convolve(a, cross) / 6)[inner] * np.sqrt(6 / 7) / 0.6744897501960817
     if where is None:
-        return np.median(found.astype("f4"))
+        return np.median(found.astype(kind))
     cross[lag, lag, lag] = 1
-    return np.median(found.astype("f4")[ndi.binary_erosion(where, cross > 0)[inner]])
+    return np.median(found.astype(kind)[ndi.binary_erosion(where, cross > 0)[inner]])

@@ -42,6 +42,13 @@ def within_image(image: VoxelImage, name: str, reach: Triple) -> None:
         )
 
 
+def slopes_of(image: VoxelImage) -> tuple[float, float, float]:
+    """What differences between neighbours along (z, y, x) are multiplied by, so that those along the shortest edge of a voxel are what they are."""
+    z, y, x = image.grid.spacing
+    least = min(z, y, x)
+    return least / z, least / y, least / x
+
+
 def positive(value: Any, name: str) -> float:
     """A positive, finite number.
 
@@ -54,6 +61,12 @@ def positive(value: Any, name: str) -> float:
     if not (math.isfinite(found) and found > 0):
         raise ParameterError(f"{name} is positive and finite; got {found}")
     return found
+
+
+def positive_or_lazy(value: Any, name: str) -> Any:
+    """A positive number, or the array of a lazy one, which is looked at when it is there."""
+    found = lazy_or_real(value, name)
+    return positive(found, name) if isinstance(found, float) else found
 
 
 def lazy_or_real(value: Any, name: str) -> Any:

@@ -18,9 +18,9 @@ from voxelrock.typing import Block, HostArray, Triple
 
 _TILE = 24, 48, 128
 """Voxels along (z, y, x) that the host body works on together: with their halo they stay in the caches of a core."""
-_SERIES = -0.9999663111124824, 0.4993706008301534, -0.16291942695277628, 0.032583131378879866
+SERIES = -0.9999663111124824, 0.4993706008301534, -0.16291942695277628, 0.032583131378879866
 """exp(-u) = 1 + u · (this polynomial of u) for 0 ≤ u ≤ 1/2, to 6e-7 of it."""
-_END = 16.0
+END = 16.0
 """Exponent from which a weight is 0: exp(-16) is 1e-7."""
 
 
@@ -33,7 +33,7 @@ def non_local_means_halo(*, search: Triple, patch: Triple, **_: Any) -> Triple:
     return z, y, x
 
 
-def _offsets(search: Triple) -> list[Triple]:
+def window_offsets(search: Triple) -> list[Triple]:
     """One of each pair of opposite offsets in the search box, in ascending order."""
     reach = [range(-r, r + 1) for r in search]
     return [(z, y, x) for z in reach[0] for y in reach[1] for x in reach[2] if (z, y, x) > (0, 0, 0)]
@@ -101,10 +101,10 @@ def non_local_means(block: Block, /, *, search: Triple, patch: Triple, noise: An
     averaged = values * values if rician else values
     total = averaged[tuple(slice(h, h + n) for h, n in zip(halo, shape))] + 0.0
     weights = xp.ones_like(total)
-    for offset in _offsets(search):
+    for offset in window_offsets(search):
         for sign in (-1, 1):
             there = tuple(sign * t for t in offset)
-            weight = _weight(values, shape, (search, patch), there, scales)
+            weight = patch_weights(values, shape, (search, patch), there, scales)
             total = total + weight * averaged[tuple(slice(h + t, h + t + n) for h, t, n in zip(halo, there, shape))]
             weights = weights + weight
     mean = total / weights
@@ -114,10 +114,9 @@ def non_local_means(block: Block, /, *, search: Triple, patch: Triple, noise: An
     return mean
 
 
-def _weight(values: Block, shape: Triple, reach: tuple[Triple, Triple], there: tuple[int, ...], scales: tuple[float, float, float]) -> Block:
+def patch_weights(values: Block, shape: Triple, reach: tuple[Triple, Triple], there: tuple[int, ...], scales: tuple[float, float, float]) -> Block:
     """The weights of the voxels at an offset."""
     search, patch = reach
-    xp = namespace(values)
     wide = tuple(n + 2 * p for n, p in zip(shape, patch))
     here = values[tuple(slice(s, s + n) for s, n in zip(search, wide))]
     away = values[tuple(slice(s + t, s + t + n) for s, t, n in zip(search, there, wide))]
@@ -131,14 +130,19 @@ def _weight(values: Block, shape: Triple, reach: tuple[Triple, Triple], there: t
         squares = parts[0]
         for part in parts[1:]:
             squares = squares + part
-    exponent = squares * scales[0] - scales[1]
+    return falling(squares * scales[0] - scales[1])
+
+
+def falling(exponent: Block) -> Block:
+    """exp(-x), within 3e-5 of it, for x > 0; 1 below and 0 from :data:`END` on. The same on every device and machine."""
+    xp = namespace(exponent)
     exponent = xp.where(exponent < 0, xp.zeros_like(exponent), exponent)
-    exponent = xp.where(exponent > _END, _END * xp.ones_like(exponent), exponent)
+    exponent = xp.where(exponent > END, END * xp.ones_like(exponent), exponent)
     u = exponent * 0.03125
-    root = 1.0 + u * (_SERIES[0] + u * (_SERIES[1] + u * (_SERIES[2] + u * _SERIES[3])))
+    root = 1.0 + u * (SERIES[0] + u * (SERIES[1] + u * (SERIES[2] + u * SERIES[3])))
     for _ in range(5):
         root = root * root
-    return xp.where(exponent >= _END, xp.zeros_like(root), root)
+    return xp.where(exponent >= END, xp.zeros_like(root), root)
 
 
 @non_local_means.host
@@ -152,30 +156,43 @@ def _non_local_means_host(block: HostArray, /, *, search: Triple, patch: Triple,
     if scales is None:
         out[...] = block[tuple(slice(h, h + n) for h, n in zip(halo, shape))]
         return out
+    offsets = window_offsets(search)
+    weigh_tiles(block, (search, patch), (offsets, [1.0] * len(offsets)), (*scales, 2 * scales[2]), rician, out)
+    return out
+
+
+def weigh_tiles(
+    block: HostArray, reach: tuple[Triple, Triple], pairs: tuple[list[Triple], list[float]], scales: tuple[float, ...], rician: bool, out: HostArray
+) -> None:
+    """Write weighted means into ``out``, tile by tile. ``pairs``: one of each pair of opposite offsets, and what its weights are multiplied by."""
+    search, patch = reach
+    shape = out.shape
+    halo = [s + p for s, p in zip(search, patch)]
     rows = min(_TILE[1], shape[1]) + 2 * halo[1]
     pitch = (min(_TILE[2], shape[2]) + 2 * halo[2] + 15) // 16 * 16
-    offsets = np.array([(a, b, (a * rows + b) * pitch + c) for a, b, c in _offsets(search)], np.int64).reshape(-1, 3)
-    numbers = np.array([*scales, 2 * scales[2], _END, 0.03125, 1.0, 0.0, *_SERIES], kind)
+    offsets = np.array([(a, b, (a * rows + b) * pitch + c) for a, b, c in pairs[0]], np.int64).reshape(-1, 3)
+    numbers = np.array([*scales, END, 0.03125, 1.0, 0.0, *SERIES], out.dtype)
+    facts = offsets, np.array(pairs[1], out.dtype)
     for z in range(0, shape[0], _TILE[0]):
         for y in range(0, shape[1], _TILE[1]):
             for x in range(0, shape[2], _TILE[2]):
                 part = out[z : z + _TILE[0], y : y + _TILE[1], x : x + _TILE[2]]
                 slices = part.shape[0] + 2 * halo[0]
-                flat = np.zeros((slices * rows + 2) * pitch, kind)  # a row before and one after, that shifted rows reach into
+                flat = np.zeros((slices * rows + 2) * pitch, out.dtype)  # a row before and one after, that shifted rows reach into
                 tile = flat[pitch:-pitch].reshape(slices, rows, pitch)
                 seen = block[tuple(slice(a, a + n + 2 * h) for a, n, h in zip((z, y, x), part.shape, halo))]
                 tile[:, : seen.shape[1], : seen.shape[2]] = seen
-                _filter_tile((flat, rows, pitch), offsets, (np.array(search), np.array(patch)), numbers, rician, part)
-    return out
+                _filter_tile((flat, rows, pitch), facts, (np.array(search), np.array(patch)), numbers, rician, part)
 
 
 @jit
-def _filter_tile(tile: Rows, offsets: HostArray, reach: tuple[HostArray, HostArray], numbers: HostArray, rician: bool, out: HostArray) -> None:
+def _filter_tile(tile: Rows, pairs: tuple[HostArray, HostArray], reach: tuple[HostArray, HostArray], numbers: HostArray, rician: bool, out: HostArray) -> None:
     """Weigh one pair of opposite offsets after the other, slice by slice; slices are flat, so that every loop is long."""
     flat, rows, pitch = tile
+    offsets, factors = pairs
     search, patch = reach
     depth, height, width = out.shape
-    area, halo, taps = rows * pitch, search + patch, 2 * patch[0] + 1
+    area, halo, taps, patched = rows * pitch, search + patch, 2 * patch[0] + 1, patch.max() > 0
     averaged = flat * flat if rician else flat
     total = np.empty((depth, height * pitch), flat.dtype)  # columns as those of the tile
     weights = np.ones((depth, height * pitch), flat.dtype)
@@ -191,13 +208,15 @@ def _filter_tile(tile: Rows, offsets: HostArray, reach: tuple[HostArray, HostArr
         for z in range(halo[0] - a - patch[0], halo[0] + depth + patch[0]):
             start = pitch + z * area + (low - patch[1]) * pitch
             _square(flat, start, start + shift, squares[:count])
-            _add_window(squares, 1, patch[2], sums[patch[2] : count - patch[2]])
-            slot = z % taps * area
-            _add_window(sums, pitch, patch[1], ring[slot : slot + kept])
+            if patched:
+                _add_window(squares, 1, patch[2], sums[patch[2] : count - patch[2]])
+                slot = z % taps * area
+                _add_window(sums, pitch, patch[1], ring[slot : slot + kept])
             centre = z - patch[0]
             if centre >= halo[0] - a:
-                _add_slices(ring, area, (centre - patch[0]) % taps, taps, squares[:kept])
-                _weigh(squares[:kept], numbers, weight[pitch + low * pitch : pitch + high * pitch])
+                if patched:
+                    _add_slices(ring, area, (centre - patch[0]) % taps, taps, squares[:kept])
+                _weigh(squares[:kept], numbers, factors[k], weight[pitch + low * pitch : pitch + high * pitch])
                 # the far voxel first: its offset is the negative one
                 own = (1 + halo[1]) * pitch
                 if centre + a < halo[0] + depth:
@@ -274,7 +293,7 @@ def _two_more(source: HostArray, first: int, second: int, out: HostArray) -> Non
 
 
 @jit
-def _weigh(sums: HostArray, numbers: HostArray, out: HostArray) -> None:
+def _weigh(sums: HostArray, numbers: HostArray, factor: Any, out: HostArray) -> None:
     scale, bias, end, part, one, zero = numbers[0], numbers[1], numbers[4], numbers[5], numbers[6], numbers[7]
     a, b, c, d = numbers[8], numbers[9], numbers[10], numbers[11]
     for i in range(out.size):
@@ -288,7 +307,7 @@ def _weigh(sums: HostArray, numbers: HostArray, out: HostArray) -> None:
         root = root * root
         root = root * root
         root = root * root
-        out[i] = zero if exponent >= end else root
+        out[i] = zero if exponent >= end else root * factor
 
 
 @jit
