@@ -52,7 +52,7 @@ def test_bilateral_bodies_agree_bit_for_bit(dtype):
 @pytest.mark.parametrize("dtype", ["u1", "u2", "f4", "f8"])
 @pytest.mark.parametrize(("start", "image"), [((0, 0, 0), (6, 11, 8)), ((9, 0, 1), (30, 11, 40)), ((1, 2, 7), (7, 14, 15))])
 def test_total_variation_bodies_agree_bit_for_bit_wherever_the_block_lies(dtype, start, image):
-    facts = dict(start=start, shape=(6, 11, 8), image=image, iterations=3, weight=10.0, slopes=(1.0, 0.5, 0.9))
+    facts = dict(start=start, shape=(6, 11, 8), grid=(image, (1.0, 0.5, 0.9)), iterations=3, weight=10.0)
     found = variation.total_variation(noisy(dtype=dtype), xp=np, **facts)
     assert found.tobytes() == elsewhere(variation.total_variation, noisy(dtype=dtype), xp=array_api_strict, **facts).tobytes()
 

@@ -166,5 +166,5 @@ def total_variation(image: VoxelImage, /, *, weight: float | xr.DataArray, itera
     """
     refuse_nodata(image, "total_variation")
     count, cost = _count(iterations), positive_or_lazy(weight, "weight")
-    data = _VARIATION(image.data, image=tuple(image.shape), iterations=count, weight=cost, slopes=slopes_of(image))
+    data = _VARIATION(image.data, grid=(tuple(image.shape), slopes_of(image)), iterations=count, weight=cost)
     return image.with_data(data, phases={})

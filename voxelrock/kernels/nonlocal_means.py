@@ -197,8 +197,7 @@ def _filter_tile(tile: Rows, pairs: tuple[HostArray, HostArray], reach: tuple[Ho
     total = np.empty((depth, height * pitch), flat.dtype)  # columns as those of the tile
     weights = np.ones((depth, height * pitch), flat.dtype)
     for z in range(depth):
-        start = pitch + (z + halo[0]) * area + halo[1] * pitch
-        total[z] = averaged[start : start + height * pitch]
+        total[z] = averaged[pitch + (z + halo[0]) * area + halo[1] * pitch :][: height * pitch]
     squares, sums, weight = np.zeros(area, flat.dtype), np.zeros(area, flat.dtype), np.zeros(area + 2 * pitch, flat.dtype)
     ring = np.zeros(taps * area, flat.dtype)
     for k in range(offsets.shape[0]):

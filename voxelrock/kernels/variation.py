@@ -13,6 +13,8 @@ from voxelrock.kernels.rows import check_real, inner_shape
 from voxelrock.typing import Block, HostArray, Triple
 
 Slopes = tuple[float, float, float]
+Grid = tuple[Triple, Slopes]
+"""The shape of the whole image, and what differences along (z, y, x) are multiplied by, as voxels differ in length."""
 
 
 def variation_halo(*, iterations: int, **_: Any) -> Triple:
@@ -40,21 +42,23 @@ def _inside(start: Triple, shape: Triple, image: Triple, iterations: int) -> tup
 
 
 @kernel(cost=200.0, exact=True, workspace=10.0)
-def total_variation(block: Block, /, *, start: Triple, shape: Triple, xp: Any, image: Triple, iterations: int, weight: Any, slopes: Slopes) -> Block:
+def total_variation(block: Block, /, *, start: Triple, shape: Triple, xp: Any, grid: Grid, iterations: int, weight: Any) -> Block:
     """Take steps towards the image of least total variation, whose distance from the block costs as ``weight`` says.
 
     Parameters
     ----------
     block
         (z, y, x) with the halo :func:`variation_halo`; any real dtype. What lies beyond the image is not looked at.
-    start, shape, image
-        Where the result lies, and the shape of the whole image: nothing flows through its faces.
+    start, shape
+        Where the result lies.
+    xp
+        The namespace of the block.
+    grid
+        The shape of the whole image, through whose faces nothing flows, and what differences along (z, y, x) are multiplied by.
     iterations
         How many steps.
     weight
         How much smoothing; in grey values.
-    slopes
-        What differences along (z, y, x) are multiplied by, as voxels differ in length.
 
     Returns
     -------
@@ -74,6 +78,7 @@ def total_variation(block: Block, /, *, start: Triple, shape: Triple, xp: Any, i
     """
     variation_halo(iterations=iterations)
     check_real(block)
+    image, slopes = grid
     step, rise = _scales(weight, slopes)
     seen, asked = _inside(start, shape, image, iterations)
     values = xp.astype(block[seen], xp.float64 if block.dtype == xp.float64 else xp.float32)
@@ -110,12 +115,11 @@ def _forward(values: Block, axis: int) -> Block:
 
 
 @total_variation.host
-def _total_variation_host(
-    block: HostArray, /, *, start: Triple, shape: Triple, xp: Any, image: Triple, iterations: int, weight: Any, slopes: Slopes
-) -> HostArray:
+def _total_variation_host(block: HostArray, /, *, start: Triple, shape: Triple, xp: Any, grid: Grid, iterations: int, weight: Any) -> HostArray:
     variation_halo(iterations=iterations)
     inner_shape(block, (iterations,) * 3)
     check_real(block)
+    image, slopes = grid
     step, rise = _scales(weight, slopes)
     seen, asked = _inside(start, shape, image, iterations)
     kind = np.dtype("f8") if block.dtype == np.float64 else np.dtype("f4")
