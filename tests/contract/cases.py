@@ -13,6 +13,7 @@ from skimage.restoration import denoise_tv_chambolle
 
 import voxelrock as vr
 from tests.filters import denoising_dense as denoised
+from tests.filters import features_dense as features
 from tests.filters import noise_dense
 from tests.labels import components_dense as dense
 from tests.morphology import basins_dense as basins
@@ -376,6 +377,16 @@ CASES = [
     Case("filters.total_variation", lambda im: F.total_variation(im, weight=30, iterations=5), lambda a: denoise_tv_chambolle(a.astype("f8"), weight=30, eps=0, max_num_iter=6), "u1", tolerance=3e-6),
     Case("filters.total_variation of its noise", lambda im: F.total_variation(F.median(im, radius_vx=1), weight=S.noise_level(im), iterations=2),
          lambda a: denoise_tv_chambolle(ndi.median_filter(a, 3), weight=noise_dense.level(a), eps=0, max_num_iter=3), "f8", "filters.total_variation", tolerance=1e-12),
+    Case("filters.gaussian_derivative", lambda im: F.gaussian_derivative(im, order=(0, 1, 2), sigma_vx=(0.5, 0.8, 0.7)),
+         lambda a: ndi.gaussian_filter(a, (0.5, 0.8, 0.7), order=(0, 1, 2), output="f4")),
+    Case("filters.gradient_magnitude", lambda im: F.gradient_magnitude(im, sigma=0.8), lambda a: ndi.gaussian_gradient_magnitude(a, 0.8, output="f4")),
+    Case("filters.laplacian_of_gaussian", lambda im: F.laplacian_of_gaussian(im, sigma=0.8), lambda a: ndi.gaussian_laplace(a, 0.8, output="f4"), "f4"),
+    Case("filters.hessian_eigenvalues", lambda im: F.hessian_eigenvalues(im, rank=1, sigma=0.7), lambda a: features.hessian(a, 0.7, 1), "u1", tolerance=1e-6),
+    Case("filters.hessian_eigenvalues anisotropic", lambda im: F.hessian_eigenvalues(im.assign_grid(spacing=TALL), rank=3, sigma=1.1),
+         lambda a: features.hessian(a, (1.1 / 2.5, 1.1, 1.1), 3, (2.5, 1, 1)), "f8", "filters.hessian_eigenvalues", tolerance=1e-7),
+    Case("filters.structure_tensor_eigenvalues", lambda im: F.structure_tensor_eigenvalues(im, rank=2, sigma=0.6, integration=0.5),
+         lambda a: features.structure_tensor(a, 0.6, 0.5, 2), "u1", tolerance=1e-6),
+    Case("filters.unsharp_mask", lambda im: F.unsharp_mask(im, sigma=0.9, amount=1.5), lambda a: features.unsharp(a.astype("f8"), 0.9, 1.5), tolerance=1e-6),
 ]  # fmt: skip
 
 GENERATORS = {

@@ -1,7 +1,18 @@
-"""Image to image: smoothing, denoising, ranks."""
+"""Image to image: smoothing, denoising, ranks, features."""
 
 from voxelrock.filters.evolution import anisotropic_diffusion, total_variation
+from voxelrock.filters.features import (
+    gaussian_derivative,
+    gradient_magnitude,
+    hessian_eigenvalues,
+    laplacian_of_gaussian,
+    structure_tensor_eigenvalues,
+    unsharp_mask,
+)
 from voxelrock.filters.patches import bilateral, non_local_means
 from voxelrock.filters.smoothing import gaussian, median, uniform
 
-__all__ = ["anisotropic_diffusion", "bilateral", "gaussian", "median", "non_local_means", "total_variation", "uniform"]
+__all__ = [
+    "anisotropic_diffusion", "bilateral", "gaussian", "gaussian_derivative", "gradient_magnitude", "hessian_eigenvalues", "laplacian_of_gaussian",
+    "median", "non_local_means", "structure_tensor_eigenvalues", "total_variation", "uniform", "unsharp_mask",
+]  # fmt: skip
