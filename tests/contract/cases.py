@@ -387,6 +387,11 @@ CASES = [
     Case("filters.structure_tensor_eigenvalues", lambda im: F.structure_tensor_eigenvalues(im, rank=2, sigma=0.6, integration=0.5),
          lambda a: features.structure_tensor(a, 0.6, 0.5, 2), "u1", tolerance=1e-6),
     Case("filters.unsharp_mask", lambda im: F.unsharp_mask(im, sigma=0.9, amount=1.5), lambda a: features.unsharp(a.astype("f8"), 0.9, 1.5), tolerance=1e-6),
+    Case("filters.percentile", lambda im: F.percentile(im, percentile=20, radius_vx=(1, 0, 2)), lambda a: ndi.percentile_filter(a, 20, (3, 1, 5))),
+    Case("filters.percentile f4 ball", lambda im: F.percentile(im, percentile=90, radius=2, footprint="ball"),
+         lambda a: ndi.percentile_filter(a, 90, footprint=ball(np.ones((5, 5, 5)), 2, (2, 2, 2))), "f4", "filters.percentile"),
+    Case("filters.minimum", lambda im: F.minimum(im, radius_vx=(1, 2, 1)), lambda a: ndi.minimum_filter(a, (3, 5, 3)), "i2"),
+    Case("filters.maximum", lambda im: F.maximum(im, radius=2, footprint="ball"), lambda a: ndi.maximum_filter(a, footprint=ball(np.ones((5, 5, 5)), 2, (2, 2, 2))), "f4"),
 ]  # fmt: skip
 
 GENERATORS = {

@@ -10,9 +10,10 @@ from voxelrock.filters.features import (
     unsharp_mask,
 )
 from voxelrock.filters.patches import bilateral, non_local_means
+from voxelrock.filters.ranks import maximum, minimum, percentile
 from voxelrock.filters.smoothing import gaussian, median, uniform
 
 __all__ = [
     "anisotropic_diffusion", "bilateral", "gaussian", "gaussian_derivative", "gradient_magnitude", "hessian_eigenvalues", "laplacian_of_gaussian",
-    "median", "non_local_means", "structure_tensor_eigenvalues", "total_variation", "uniform", "unsharp_mask",
+    "maximum", "median", "minimum", "non_local_means", "percentile", "structure_tensor_eigenvalues", "total_variation", "uniform", "unsharp_mask",
 ]  # fmt: skip

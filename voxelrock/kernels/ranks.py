@@ -33,7 +33,7 @@ def median_halo(*, radius: Triple, **_: Any) -> Triple:
     return z, y, x
 
 
-def _offsets(radius: Triple, footprint: str) -> list[Triple]:
+def window_offsets(radius: Triple, footprint: str) -> list[Triple]:
     """The voxels of the window, from its centre. Inside a ball: sum of (d / r)² ≤ 1 over the axes with r > 0, in integers."""
     if footprint not in ("cube", "ball"):
         raise ParameterError(f"footprint must be 'cube' or 'ball', got {footprint!r}")
@@ -91,7 +91,7 @@ def median(block: Block, /, *, radius: Triple, footprint: str = "cube") -> Block
     isdtype = getattr(xp, "isdtype", np.isdtype)
     floating = isdtype(dtype, "real floating")
     block = xp.astype(block, xp.uint8) if isdtype(dtype, "bool") else block + 0.0 if floating else block
-    starts = [tuple(h + k for h, k in zip(halo, d)) for d in _offsets(halo, footprint)]
+    starts = [tuple(h + k for h, k in zip(halo, d)) for d in window_offsets(halo, footprint)]
     window = xp.stack([block[tuple(slice(s, s + n) for s, n in zip(start, shape))] for start in starts], axis=0)
     result = xp.sort(window, axis=0)[len(starts) // 2, ...]
     if floating:
@@ -108,7 +108,7 @@ def _median_device(block: Block, /, *, radius: Triple, footprint: str = "cube") 
     xp = namespace(block)
     ndimage = require("cupyx.scipy.ndimage", extra="gpu")
     members = np.zeros([2 * r + 1 for r in halo], np.bool_)
-    for offset in _offsets(halo, footprint):
+    for offset in window_offsets(halo, footprint):
         members[tuple(k + r for k, r in zip(offset, halo))] = True
     window = xp.asarray(members)
     inner = tuple(slice(h, h + n) for h, n in zip(halo, shape))
@@ -125,7 +125,7 @@ def _median_device(block: Block, /, *, radius: Triple, footprint: str = "cube") 
 @median.host
 def _median_host(block: HostArray, /, *, radius: Triple, footprint: str = "cube") -> HostArray:
     halo = median_halo(radius=radius)
-    offsets = _offsets(halo, footprint)
+    offsets = window_offsets(halo, footprint)
     shape = inner_shape(block, halo)
     check_real(block)
     dtype = block.dtype
@@ -139,16 +139,16 @@ def _median_host(block: HostArray, /, *, radius: Triple, footprint: str = "cube"
     elif 1 < len(offsets) <= _FEW:
         median_few(rows, np.array(offsets) + np.array(halo), out, zero)
     else:
-        _search(block, halo, np.array(offsets), out)
+        search_ranks(block, halo, np.array(offsets), len(offsets) // 2, out)
     if out.dtype.kind == "f" and np.isnan(np.min(block)):
-        _spread_nan(rows, np.array(offsets), np.array(halo), out)
+        spread_nan(rows, np.array(offsets), np.array(halo), out)
     if flip:
         out ^= flip
     return out.astype(dtype) if dtype == np.float16 else out.view(dtype.newbyteorder("="))
 
 
-def _search(block: HostArray, halo: Triple, offsets: HostArray, out: HostArray) -> None:
-    """Search the medians bit by bit, in columns of slices along z; keys of one slice are made once per column."""
+def search_ranks(block: HostArray, halo: Triple, offsets: HostArray, rank: int, out: HostArray) -> None:
+    """Search the values of a rank (0 the lowest of the window) bit by bit, in columns of slices along z; keys of one slice are made once per column."""
     bounds = _bounds(block)
     if bounds is None:
         out.fill(math.nan)
@@ -168,7 +168,7 @@ def _search(block: HostArray, halo: Triple, offsets: HostArray, out: HostArray) 
             _fill(raw[z * step_z + x :], step_y, count, (low, flip, mask), keys[z % slices])
             if z >= slices - 1:
                 rows = ((z - halo[0] + offsets[:, 0]) % slices * height + halo[1] + offsets[:, 1]) * width
-                _search_slice(keys.reshape(-1), width, rows + halo[2] + offsets[:, 2], bits, medians)
+                _search_slice(keys.reshape(-1), width, rows + halo[2] + offsets[:, 2], (bits, rank), medians)
                 _write(medians, (low, flip, mask), raw_out[z - slices + 1, :, x : x + lanes])
 
 
@@ -214,8 +214,9 @@ def _write(medians: HostArray, code: Triple, out: HostArray) -> None:
 
 
 @jit
-def _search_slice(keys: HostArray, step: int, shifts: HostArray, bits: int, medians: HostArray) -> None:
-    """The highest number of which at most half the window lies below is the median: find its bits from the highest down."""
+def _search_slice(keys: HostArray, step: int, shifts: HostArray, sought: tuple[int, int], medians: HostArray) -> None:
+    """The highest number of which at most ``rank`` voxels of the window lie below has that rank: find its bits from the highest down."""
+    bits, rank = sought
     number = medians.dtype.type
     count = np.zeros(medians.shape[1], keys.dtype)
     for y in range(medians.shape[0]):
@@ -228,7 +229,7 @@ def _search_slice(keys: HostArray, step: int, shifts: HostArray, bits: int, medi
                 k += 4
             for m in range(k, shifts.size):
                 _count(plane, shifts[m], candidate, count)
-            _settle(candidate, count, number(shifts.size // 2), number(1 << bit), number(1 << (bit - 1) if bit else 0))
+            _settle(candidate, count, number(rank), number(1 << bit), number(1 << (bit - 1) if bit else 0))
 
 
 @jit
@@ -258,7 +259,7 @@ def _count_four(plane: HostArray, shifts: HostArray, k: int, candidate: HostArra
 
 
 @jit
-def _spread_nan(rows: Rows, offsets: HostArray, halo: HostArray, out: HostArray) -> None:
+def spread_nan(rows: Rows, offsets: HostArray, halo: HostArray, out: HostArray) -> None:
     """Write NaN wherever the window holds one."""
     flat, step_z, step_y = rows
     depth, height, width = out.shape
