@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 FAMILIES = (
-    *("ingest", "read", "histogram", "otsu", "gaussian", "median", "label", "table", "distance", "watershed", "thickness", "porosimetry"),
+    *("ingest", "read", "histogram", "otsu", "gaussian", "median", "denoise", "label", "table", "distance", "watershed", "thickness", "porosimetry"),
     *("structure", "graph", "memory", "analyze", "codecs", "cluster"),
 )
 TINY = 128

@@ -12,6 +12,7 @@ from skimage.morphology import h_maxima, reconstruction
 from skimage.restoration import denoise_tv_chambolle
 
 import voxelrock as vr
+from tests.filters import contrast_dense as contrast
 from tests.filters import denoising_dense as denoised
 from tests.filters import features_dense as features
 from tests.filters import noise_dense
@@ -392,6 +393,14 @@ CASES = [
          lambda a: ndi.percentile_filter(a, 90, footprint=ball(np.ones((5, 5, 5)), 2, (2, 2, 2))), "f4", "filters.percentile"),
     Case("filters.minimum", lambda im: F.minimum(im, radius_vx=(1, 2, 1)), lambda a: ndi.minimum_filter(a, (3, 5, 3)), "i2"),
     Case("filters.maximum", lambda im: F.maximum(im, radius=2, footprint="ball"), lambda a: ndi.maximum_filter(a, footprint=ball(np.ones((5, 5, 5)), 2, (2, 2, 2))), "f4"),
+    Case("filters.local_contrast", lambda im: F.local_contrast(im, tile_vx=(4, 4, 3), bins=50), lambda a: contrast.local(a, tuple(round(n / e) for n, e in zip(a.shape, (4, 4, 3))), bins=50),
+         tolerance=1e-6, device="host"),
+    Case("filters.local_contrast where", lambda im: F.local_contrast(im, tile_vx=4, bins=20, clip=0.2, limits=(0, 30), where=BALL),
+         lambda a: contrast.local(a, (2, 3, 2), 0.2, 20, (0, 30), ball(a)), "f4", "filters.local_contrast", tolerance=1e-6, device="host"),
+    Case("filters.rescale", lambda im: F.rescale(F.gaussian(im, sigma=0.5), percentiles=(5, 90)),
+         lambda a: np.clip((ndi.gaussian_filter(a, 0.5, output="f4") - np.quantile(ndi.gaussian_filter(a, 0.5, output="f4").astype("f8"), 0.05))
+                           / np.diff(np.quantile(ndi.gaussian_filter(a, 0.5, output="f4").astype("f8"), [0.05, 0.9])), 0, 1), tolerance=1e-6),
+    Case("filters.normalise", lambda im: F.normalise(im, where=BALL), lambda a: (a - a[ball(a)].mean()) / a[ball(a)].std(), "i2", tolerance=1e-6),
 ]  # fmt: skip
 
 GENERATORS = {

@@ -1,5 +1,6 @@
-"""Image to image: smoothing, denoising, ranks, features."""
+"""Image to image: smoothing, denoising, ranks, features, contrast."""
 
+from voxelrock.filters.contrast import local_contrast, normalise, rescale
 from voxelrock.filters.evolution import anisotropic_diffusion, total_variation
 from voxelrock.filters.features import (
     gaussian_derivative,
@@ -15,5 +16,6 @@ from voxelrock.filters.smoothing import gaussian, median, uniform
 
 __all__ = [
     "anisotropic_diffusion", "bilateral", "gaussian", "gaussian_derivative", "gradient_magnitude", "hessian_eigenvalues", "laplacian_of_gaussian",
-    "maximum", "median", "minimum", "non_local_means", "percentile", "structure_tensor_eigenvalues", "total_variation", "uniform", "unsharp_mask",
+    "local_contrast", "maximum", "median", "minimum", "non_local_means", "normalise", "percentile", "rescale", "structure_tensor_eigenvalues",
+    "total_variation", "uniform", "unsharp_mask",
 ]  # fmt: skip
