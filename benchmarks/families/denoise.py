@@ -156,7 +156,7 @@ FAMILY = Family(
     size=256,
     repeat=3,
     notes=(
-        "scikit-image sums patches of 2³ voxels where 3³ are asked for (its fast mode), and its bilateral filter is two-dimensional, with a table of distances for "
-        "even windows; SimpleITK's diffusions and bilateral filter differ in their gradients and windows: the same parameters are no equal answers, which are not compared."
+        "Equal parameters are no equal answers where libraries define a method differently, and such answers are not compared: scikit-image's fast patches have an "
+        "even width, its bilateral filter is two-dimensional; SimpleITK's diffusions and bilateral filter differ in their gradients and windows."
     ),
 )

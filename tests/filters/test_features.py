@@ -70,10 +70,10 @@ def test_eigenvalues_of_any_matrix(rank):
     m[4] = m[4] @ np.swapaxes(m[4], -1, -2)  # of rank 1
     m = (m + np.swapaxes(m, -1, -2)) / 2
     parts = [np.ascontiguousarray(m[..., i, j]) for i, j in ((0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2))]
-    found = eigenvalue(*parts, factors=(1.0,) * 6, rank=rank)
+    found = eigenvalue(parts, factors=(1.0,) * 6, rank=rank)
     true = np.linalg.eigvalsh(m)
     assert (np.abs(found - true[..., 3 - rank]) <= 1e-6 * np.abs(true).max(-1)).all()
-    assert found.tobytes() == elsewhere(lambda *p: eigenvalue(*p, factors=(1.0,) * 6, rank=rank), *parts).tobytes()
+    assert found.tobytes() == elsewhere(lambda *p: eigenvalue(p, factors=(1.0,) * 6, rank=rank), *parts).tobytes()
 
 
 def test_hessian_eigenvalues_are_scikit_images_inside():

@@ -79,7 +79,7 @@ def rescale(
     Examples
     --------
     >>> import voxelrock as vr
-    >>> rescale(vr.from_function(lambda z, y, x: 10 + x, shape=5), to=(0, 8)).compute()[0, 0].tolist()
+    >>> rescale(vr.from_function(lambda z, y, x: 10 + x, shape=5, dtype="u1"), to=(0, 8)).compute()[0, 0].tolist()
     [0.0, 2.0, 4.0, 6.0, 8.0]
     """
     low, high = _pair(percentiles, "percentiles")
@@ -119,7 +119,7 @@ def normalise(image: VoxelImage, /, *, where: Where = None) -> VoxelImage:
     Examples
     --------
     >>> import voxelrock as vr
-    >>> normalise(vr.from_function(lambda z, y, x: x % 2, shape=4)).compute()[0, 0].tolist()
+    >>> normalise(vr.from_function(lambda z, y, x: x % 2, shape=4, dtype="u1")).compute()[0, 0].tolist()
     [-1.0, 1.0, -1.0, 1.0]
     """
     facts = summary(image, where=where)

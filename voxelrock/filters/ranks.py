@@ -61,7 +61,7 @@ def percentile(image: VoxelImage, /, *, percentile: float, radius: Length = None
     Examples
     --------
     >>> import voxelrock as vr
-    >>> int(percentile(vr.from_function(lambda z, y, x: x, shape=9), percentile=25, radius_vx=2).compute()[4, 4, 4])
+    >>> int(percentile(vr.from_function(lambda z, y, x: x, shape=9, dtype="u1"), percentile=25, radius_vx=2).compute()[4, 4, 4])
     3
     """
     share = real(percentile, "percentile")
@@ -98,7 +98,7 @@ def minimum(image: VoxelImage, /, *, radius: Length = None, radius_vx: Any = Non
     Examples
     --------
     >>> import voxelrock as vr
-    >>> int(minimum(vr.from_function(lambda z, y, x: x, shape=9), radius_vx=2).compute()[4, 4, 4])
+    >>> int(minimum(vr.from_function(lambda z, y, x: x, shape=9, dtype="u1"), radius_vx=2).compute()[4, 4, 4])
     2
     """
     reach = _reach(image, "minimum", radius, radius_vx, footprint)
@@ -132,7 +132,7 @@ def maximum(image: VoxelImage, /, *, radius: Length = None, radius_vx: Any = Non
     Examples
     --------
     >>> import voxelrock as vr
-    >>> int(maximum(vr.from_function(lambda z, y, x: x, shape=9), radius_vx=2).compute()[4, 4, 4])
+    >>> int(maximum(vr.from_function(lambda z, y, x: x, shape=9, dtype="u1"), radius_vx=2).compute()[4, 4, 4])
     6
     """
     reach = _reach(image, "maximum", radius, radius_vx, footprint)

@@ -165,7 +165,7 @@ def hessian_eigenvalue(block: Block, /, *, sigma: Sigmas, truncate: float, scale
     """An eigenvalue of the matrix of second derivatives of the block smoothed by a Gaussian, the largest of rank 1; float32, or float64 for float64."""
     z, y, x = scales
     parts = _derivatives(block, sigma, truncate, SECOND)
-    return eigenvalue(*parts, factors=(z * z, y * y, x * x, z * y, z * x, y * x), rank=rank)
+    return eigenvalue(parts, factors=(z * z, y * y, x * x, z * y, z * x, y * x), rank=rank)
 
 
 @kernel(cost=200.0, exact=True, workspace=48.0)
@@ -174,7 +174,7 @@ def structure_tensor_eigenvalue(block: Block, /, *, sigma: Sigmas, integration: 
     z, y, x = (part * scale for part, scale in zip(_derivatives(block, sigma, truncate, GRADIENT), scales))
     products = (z * z, y * y, x * x, z * y, z * x, y * x)
     parts = [_derivatives(product, integration, truncate, ((0, 0, 0),))[0] for product in products]
-    return eigenvalue(*parts, factors=(1.0,) * 6, rank=rank)
+    return eigenvalue(parts, factors=(1.0,) * 6, rank=rank)
 
 
 @kernel(cost=2.0, exact=True, workspace=2.0)

@@ -6,6 +6,8 @@ doi:10.1145/355578.366316.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from voxelrock.kernels.backend import jit, namespace
@@ -23,20 +25,21 @@ _TINY = 1e-290
 Six = tuple[float, float, float, float, float, float]
 
 
-def eigenvalue(zz: Block, yy: Block, xx: Block, zy: Block, zx: Block, yx: Block, *, factors: Six, rank: int) -> Block:
-    """The largest (rank 1), the middle (2) or the smallest (3) eigenvalue of matrices whose elements are multiplied by ``factors`` first.
+def eigenvalue(elements: Sequence[Block], *, factors: Six, rank: int) -> Block:
+    """The largest (rank 1), the middle (2) or the smallest (3) eigenvalue of matrices of six elements (zz, yy, xx, zy, zx, yx), times ``factors`` first.
 
     Computed in float64, rounded once to the elements' type. Against the largest in size, within 1e-6 where two are nearly equal.
     """
-    xp = namespace(zz)
+    first = elements[0]
+    xp = namespace(first)
     if xp is np:
-        out = np.empty(zz.shape, zz.dtype)
-        flat = [np.ascontiguousarray(part).reshape(-1) for part in (zz, yy, xx, zy, zx, yx)]
+        out = np.empty(first.shape, first.dtype)
+        flat = [np.ascontiguousarray(part).reshape(-1) for part in elements]
         constants = np.array([*factors, *_COSINE])
         buffer = np.empty((6, min(4096, max(1, out.size))))
         _solve((flat[0], flat[1], flat[2], flat[3], flat[4], flat[5]), constants, rank, buffer, out.reshape(-1))
         return out
-    a, b, c, d, e, f = (xp.astype(part, xp.float64) * factor for part, factor in zip((zz, yy, xx, zy, zx, yx), factors))
+    a, b, c, d, e, f = (xp.astype(part, xp.float64) * factor for part, factor in zip(elements, factors))
     mean = (a + b + c) / 3.0
     a, b, c = a - mean, b - mean, c - mean
     spread = xp.sqrt((a * a + b * b + c * c + 2.0 * (d * d + e * e + f * f)) / 6.0)
@@ -55,7 +58,7 @@ def eigenvalue(zz: Block, yy: Block, xx: Block, zy: Block, zx: Block, yx: Block,
         found = mean - spread * (cosine + sine)
     else:
         found = mean - spread * (cosine - sine)
-    return xp.astype(found, zz.dtype)
+    return xp.astype(found, first.dtype)
 
 
 @jit

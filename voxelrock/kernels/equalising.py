@@ -12,7 +12,7 @@ from voxelrock.kernels.backend import beside, jit, kernel, namespace, to_host
 from voxelrock.typing import Block, HostArray, Triple
 
 
-@kernel(cost=2.0, exact=True, workspace=4.0)
+@kernel(cost=2.0, exact=True, workspace=16.0)
 def stretched(block: Block, /, *keep: Block, ends: Any, to: tuple[float, float], clip: bool) -> Block:
     """Move the two ``ends`` to the two values ``to``, and all between them in proportion; NaN outside ``keep``.
 
@@ -33,7 +33,7 @@ def stretched(block: Block, /, *keep: Block, ends: Any, to: tuple[float, float],
     return _finished(share * (to[1] - to[0]) + to[0], block, keep)
 
 
-@kernel(cost=2.0, exact=True, workspace=4.0)
+@kernel(cost=2.0, exact=True, workspace=16.0)
 def standardised(block: Block, /, *keep: Block, mean: Any, deviation: Any) -> Block:
     """Take the mean away and divide by the deviation; NaN outside ``keep``. Computed in float64, rounded once: float64 for float64, else float32.
 

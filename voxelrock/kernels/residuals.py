@@ -26,7 +26,7 @@ def _neighbours(block: Block, shape: Triple, lag: int) -> list[Block]:
     return found
 
 
-@kernel(cost=10.0, exact=True, workspace=12.0)
+@kernel(cost=10.0, exact=True, workspace=14.0)
 def noise_residual(block: Block, /, *, lag: int) -> Block:
     """The size of the difference between a voxel and the mean of the six ``lag`` voxels away, scaled so that its median is the deviation of white noise.
 
