@@ -69,8 +69,9 @@ def non_local_means(
     Notes
     -----
     The weight of a voxel is ``exp(-max(d - 2 noise², 0) / (strength · noise)²)``, with ``d`` the mean squared difference of the patches, within 3e-5 of it;
-    the voxel itself weighs 1. With ``h = strength · noise`` and ``sigma = noise`` this is ``denoise_nl_means(fast_mode=True)`` of scikit-image, which
-    cuts weights below exp(-5) off. Patches are compared by direct sums in one order: bitwise at any chunking. Halo: search and patch together.
+    the voxel itself weighs 1. scikit-image's ``denoise_nl_means(fast_mode=True, h=strength * noise, sigma=noise)`` has the same weights but for its patches,
+    which are a voxel less wide, and that it leaves out weights below exp(-5). Patches are compared by direct sums in one order: bitwise at any
+    chunking. Halo: search and patch together.
     There is no ``where=``: patches mix what lies around; restrict what is measured afterwards. Without ``noise`` the image is read three times.
 
     A. Buades, B. Coll, J.-M. Morel, CVPR 2005, doi:10.1109/CVPR.2005.38; N. Wiest-Daesslé et al., MICCAI 2008, doi:10.1007/978-3-540-85990-1_21 (Rician).
