@@ -156,7 +156,8 @@ FAMILY = Family(
     size=256,
     repeat=3,
     notes=(
-        "Equal parameters are no equal answers where libraries define a method differently, and such answers are not compared: the patches of "
-        "scikit-image's fast mode have an even width, its bilateral filter is two-dimensional; SimpleITK's diffusions and bilateral filter differ in their gradients and windows."
+        "Equal parameters are no equal answers where libraries define a method differently, and such answers are not compared: the patches of scikit-image's "
+        "fast mode have an even width, its bilateral filter is two-dimensional; SimpleITK's diffusions and bilateral filter differ in their gradients "
+        "and windows."
     ),
 )
