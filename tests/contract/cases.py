@@ -19,8 +19,13 @@ from skimage.filters import (
 )
 from skimage.measure import euler_number
 from skimage.morphology import h_maxima, reconstruction
+from skimage.restoration import denoise_tv_chambolle
 
 import voxelrock as vr
+from tests.filters import contrast_dense as contrast
+from tests.filters import denoising_dense as denoised
+from tests.filters import features_dense as features
+from tests.filters import noise_dense
 from tests.labels import components_dense as dense
 from tests.morphology import basins_dense as basins
 from tests.pores import sizes_dense as sizes
@@ -439,6 +444,44 @@ CASES = [
     Case("registration.rescale finer", lambda im: R.rescale(im, spacing=0.5), lambda a: elsewhere.linear(a, elsewhere.places((18, 22, 16), np.eye(3) / 2, (-0.25,) * 3)), covers="registration.rescale", tolerance=1e-7),
     Case("generators.plug", lambda im: N.plug(im, radius=4, outside=255), lambda a: np.where(tube(a), a, 255), "u1"),
     Case("generators.ct_scan", lambda im: N.ct_scan(im, levels={0: 100, 1: 200}, noise=0, dtype="u1", scanner=N.Scanner(blur_vx=0)), lambda a: np.where(a, 200, 100), "bool"),
+    Case("filters.non_local_means", lambda im: F.non_local_means(im, search_vx=2, noise=9, strength=0.7), lambda a: denoised.non_local_means(a, (2, 2, 2), (1, 1, 1), 9, 0.7), "u1", tolerance=3e-5),
+    Case("filters.non_local_means of its own noise", lambda im: F.non_local_means(F.gaussian(im, sigma=0.4), search_vx=(1, 2, 0), patch_vx=(1, 0, 2)),
+         lambda a: denoised.non_local_means(ndi.gaussian_filter(a, 0.4, output="f4"), (1, 2, 0), (1, 0, 2), noise_dense.level(ndi.gaussian_filter(a, 0.4, output="f4")), 1.0),
+         covers="filters.non_local_means", tolerance=3e-5),
+    Case("statistics.noise_level", lambda im: S.noise_level(im), noise_dense.level, tolerance=1e-7),
+    Case("statistics.noise_level where", lambda im: S.noise_level(im, where=BALL), lambda a: noise_dense.level(a, where=ball(a)), "f4", "statistics.noise_level", tolerance=1e-7),
+    Case("filters.bilateral", lambda im: F.bilateral(im, sigma_vx=(0.5, 1, 0.7), contrast=40, truncate=2), lambda a: denoised.bilateral(a, (0.5, 1, 0.7), 40, 2), "u1", tolerance=3e-5),
+    Case("filters.anisotropic_diffusion", lambda im: F.anisotropic_diffusion(im, contrast=9, iterations=6), lambda a: denoised.diffused(a, 9, 6), "f4", tolerance=3e-5),
+    Case("filters.anisotropic_diffusion rational anisotropic", lambda im: F.anisotropic_diffusion(im.assign_grid(spacing=TALL), contrast=30, iterations=3, method="rational", step=0.1),
+         lambda a: denoised.diffused(a, 30, 3, "rational", 0.1, (2.5, 1, 1)), "u1", "filters.anisotropic_diffusion", tolerance=3e-5),
+    Case("filters.anisotropic_diffusion edge-enhancing", lambda im: F.anisotropic_diffusion(im, contrast=20, iterations=2, method="edge-enhancing", sigma_vx=0.6),
+         lambda a: denoised.enhanced(a, 20, 2, 0.6), "u1", "filters.anisotropic_diffusion", tolerance=3e-5),
+    Case("filters.total_variation", lambda im: F.total_variation(im, weight=30, iterations=5), lambda a: denoise_tv_chambolle(a.astype("f8"), weight=30, eps=0, max_num_iter=6), "u1", tolerance=3e-6),
+    Case("filters.total_variation of its noise", lambda im: F.total_variation(F.median(im, radius_vx=1), weight=S.noise_level(im), iterations=2),
+         lambda a: denoise_tv_chambolle(ndi.median_filter(a, 3), weight=noise_dense.level(a), eps=0, max_num_iter=3), "f8", "filters.total_variation", tolerance=1e-12),
+    Case("filters.gaussian_derivative", lambda im: F.gaussian_derivative(im, order=(0, 1, 2), sigma_vx=(0.5, 0.8, 0.7)),
+         lambda a: ndi.gaussian_filter(a, (0.5, 0.8, 0.7), order=(0, 1, 2), output="f4")),
+    Case("filters.gradient_magnitude", lambda im: F.gradient_magnitude(im, sigma=0.8), lambda a: ndi.gaussian_gradient_magnitude(a, 0.8, output="f4")),
+    Case("filters.laplacian_of_gaussian", lambda im: F.laplacian_of_gaussian(im, sigma=0.8), lambda a: ndi.gaussian_laplace(a, 0.8, output="f4"), "f4"),
+    Case("filters.hessian_eigenvalues", lambda im: F.hessian_eigenvalues(im, rank=1, sigma=0.7), lambda a: features.hessian(a, 0.7, 1), "u1", tolerance=1e-6),
+    Case("filters.hessian_eigenvalues anisotropic", lambda im: F.hessian_eigenvalues(im.assign_grid(spacing=TALL), rank=3, sigma=1.1),
+         lambda a: features.hessian(a, (1.1 / 2.5, 1.1, 1.1), 3, (2.5, 1, 1)), "f8", "filters.hessian_eigenvalues", tolerance=1e-7),
+    Case("filters.structure_tensor_eigenvalues", lambda im: F.structure_tensor_eigenvalues(im, rank=2, sigma=0.6, integration=0.5),
+         lambda a: features.structure_tensor(a, 0.6, 0.5, 2), "u1", tolerance=1e-6),
+    Case("filters.unsharp_mask", lambda im: F.unsharp_mask(im, sigma=0.9, amount=1.5), lambda a: features.unsharp(a.astype("f8"), 0.9, 1.5), tolerance=1e-6),
+    Case("filters.percentile", lambda im: F.percentile(im, percentile=20, radius_vx=(1, 0, 2)), lambda a: ndi.percentile_filter(a, 20, (3, 1, 5))),
+    Case("filters.percentile f4 ball", lambda im: F.percentile(im, percentile=90, radius=2, footprint="ball"),
+         lambda a: ndi.percentile_filter(a, 90, footprint=ball(np.ones((5, 5, 5)), 2, (2, 2, 2))), "f4", "filters.percentile"),
+    Case("filters.minimum", lambda im: F.minimum(im, radius_vx=(1, 2, 1)), lambda a: ndi.minimum_filter(a, (3, 5, 3)), "i2"),
+    Case("filters.maximum", lambda im: F.maximum(im, radius=2, footprint="ball"), lambda a: ndi.maximum_filter(a, footprint=ball(np.ones((5, 5, 5)), 2, (2, 2, 2))), "f4"),
+    Case("filters.local_contrast", lambda im: F.local_contrast(im, tile_vx=(4, 4, 3), bins=50), lambda a: contrast.local(a, tuple(round(n / e) for n, e in zip(a.shape, (4, 4, 3))), bins=50),
+         tolerance=1e-6, device="host"),
+    Case("filters.local_contrast where", lambda im: F.local_contrast(im, tile_vx=4, bins=20, clip=0.2, limits=(0, 30), where=BALL),
+         lambda a: contrast.local(a, (2, 3, 2), 0.2, 20, (0, 30), ball(a)), "f4", "filters.local_contrast", tolerance=1e-6, device="host"),
+    Case("filters.rescale", lambda im: F.rescale(F.gaussian(im, sigma=0.5), percentiles=(5, 90)),
+         lambda a: np.clip((ndi.gaussian_filter(a, 0.5, output="f4") - np.quantile(ndi.gaussian_filter(a, 0.5, output="f4").astype("f8"), 0.05))
+                           / np.diff(np.quantile(ndi.gaussian_filter(a, 0.5, output="f4").astype("f8"), [0.05, 0.9])), 0, 1), tolerance=1e-6),
+    Case("filters.normalise", lambda im: F.normalise(im, where=BALL), lambda a: (a - a[ball(a)].mean()) / a[ball(a)].std(), "i2", tolerance=1e-6),
 ]  # fmt: skip
 
 GENERATORS = {

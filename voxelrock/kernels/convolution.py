@@ -44,7 +44,7 @@ def uniform_halo(*, size: Triple, **_: Any) -> Triple:
     return z, y, x
 
 
-def _weights(sigma: float, radius: int) -> HostArray:
+def gaussian_weights(sigma: float, radius: int) -> HostArray:
     """The weights at the distances 0 … ``radius`` voxels.
 
     The formula is SciPy's; the exponentials are rounded correctly, so that machines with different vector units agree on every bit.
@@ -97,7 +97,7 @@ def gaussian(block: Block, /, *, sigma: Sigmas, truncate: float = 4.0) -> Block:
     xp = namespace(block)
     result = xp.float64 if block.dtype == xp.float64 else xp.float32
     for axis in range(3):
-        weights = [float(w) for w in _weights(float(sigma[axis]), halo[axis])]
+        weights = [float(w) for w in gaussian_weights(float(sigma[axis]), halo[axis])]
         wide = xp.astype(block, xp.float64)
         total = _shifted(wide, axis, 0, halo[axis]) * weights[0]
         for j in range(halo[axis], 0, -1):
@@ -159,7 +159,7 @@ def _shifted(block: Block, axis: int, shift: int, halo: int) -> Block:
 @gaussian.host
 def _gaussian_host(block: HostArray, /, *, sigma: Sigmas, truncate: float = 4.0) -> HostArray:
     halo = gaussian_halo(sigma=sigma, truncate=truncate)
-    z, y, x = (_weights(float(s), r) for s, r in zip(sigma, halo))
+    z, y, x = (gaussian_weights(float(s), r) for s, r in zip(sigma, halo))
     return _separable(block, halo, (z, y, x), halo, 1.0)
 
 

@@ -139,16 +139,16 @@ def _median_host(block: HostArray, /, *, radius: Triple, footprint: str = "cube"
     elif 1 < len(offsets) <= _FEW:
         median_few(rows, np.array(offsets) + np.array(halo), out, zero)
     else:
-        _search(block, halo, np.array(offsets), out)
+        search_ranks(block, halo, np.array(offsets), len(offsets) // 2, out)
     if out.dtype.kind == "f" and np.isnan(np.min(block)):
-        _spread_nan(rows, np.array(offsets), np.array(halo), out)
+        spread_nan(rows, np.array(offsets), np.array(halo), out)
     if flip:
         out ^= flip
     return out.astype(dtype) if dtype == np.float16 else out.view(dtype.newbyteorder("="))
 
 
-def _search(block: HostArray, halo: Triple, offsets: HostArray, out: HostArray) -> None:
-    """Search the medians bit by bit, in columns of slices along z; keys of one slice are made once per column."""
+def search_ranks(block: HostArray, halo: Triple, offsets: HostArray, rank: int, out: HostArray) -> None:
+    """Search the values of a rank (0 the lowest of the window) bit by bit, in columns of slices along z; keys of one slice are made once per column."""
     bounds = _bounds(block)
     if bounds is None:
         out.fill(math.nan)
@@ -168,7 +168,7 @@ def _search(block: HostArray, halo: Triple, offsets: HostArray, out: HostArray) 
             _fill(raw[z * step_z + x :], step_y, count, (low, flip, mask), keys[z % slices])
             if z >= slices - 1:
                 rows = ((z - halo[0] + offsets[:, 0]) % slices * height + halo[1] + offsets[:, 1]) * width
-                _search_slice(keys.reshape(-1), width, rows + halo[2] + offsets[:, 2], bits, medians)
+                _search_slice(keys.reshape(-1), width, rows + halo[2] + offsets[:, 2], (bits, rank), medians)
                 _write(medians, (low, flip, mask), raw_out[z - slices + 1, :, x : x + lanes])
 
 
@@ -214,8 +214,9 @@ def _write(medians: HostArray, code: Triple, out: HostArray) -> None:
 
 
 @jit
-def _search_slice(keys: HostArray, step: int, shifts: HostArray, bits: int, medians: HostArray) -> None:
-    """The highest number of which at most half the window lies below is the median: find its bits from the highest down."""
+def _search_slice(keys: HostArray, step: int, shifts: HostArray, sought: tuple[int, int], medians: HostArray) -> None:
+    """The highest number of which at most ``rank`` voxels of the window lie below has that rank: find its bits from the highest down."""
+    bits, rank = sought
     number = medians.dtype.type
     count = np.zeros(medians.shape[1], keys.dtype)
     for y in range(medians.shape[0]):
@@ -228,7 +229,7 @@ def _search_slice(keys: HostArray, step: int, shifts: HostArray, bits: int, medi
                 k += 4
             for m in range(k, shifts.size):
                 _count(plane, shifts[m], candidate, count)
-            _settle(candidate, count, number(shifts.size // 2), number(1 << bit), number(1 << (bit - 1) if bit else 0))
+            _settle(candidate, count, number(rank), number(1 << bit), number(1 << (bit - 1) if bit else 0))
 
 
 @jit
@@ -258,7 +259,7 @@ def _count_four(plane: HostArray, shifts: HostArray, k: int, candidate: HostArra
 
 
 @jit
-def _spread_nan(rows: Rows, offsets: HostArray, halo: HostArray, out: HostArray) -> None:
+def spread_nan(rows: Rows, offsets: HostArray, halo: HostArray, out: HostArray) -> None:
     """Write NaN wherever the window holds one."""
     flat, step_z, step_y = rows
     depth, height, width = out.shape
