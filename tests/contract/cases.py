@@ -30,6 +30,7 @@ from tests.labels import components_dense as dense
 from tests.morphology import basins_dense as basins
 from tests.pores import sizes_dense as sizes
 from tests.registration import resampled_dense as elsewhere
+from tests.segmentation import edges_dense as edges
 from tests.segmentation import forests_dense as forests
 from tests.segmentation import labels_dense as votes
 from tests.segmentation import thresholds_dense as limits
@@ -216,6 +217,7 @@ CASES = [
     Case("segmentation.otsu_threshold where", lambda im: G.otsu_threshold(im, where=BALL), lambda a: threshold_otsu(a[ball(a)]), "i2", "segmentation.otsu_threshold"),
     Case("segmentation.minimum_error_threshold", lambda im: G.minimum_error_threshold(im), kittler, "u1"),
     Case("segmentation.isodata_threshold", G.isodata_threshold, threshold_isodata, "u1"),
+    Case("segmentation.edge_threshold", lambda im: G.edge_threshold(im, scale_vx=0.5), lambda a: edges.edge_threshold(a, 0.5), "u1", tolerance=0.05),
     Case("segmentation.li_threshold", lambda im: G.li_threshold(im, where=BALL), lambda a: threshold_li(a[ball(a)]), tolerance=1e-13),
     Case("segmentation.maximum_entropy_threshold", G.maximum_entropy_threshold, limits.kapur, "u1"),
     Case("segmentation.mean_threshold", G.mean_threshold, np.mean),

@@ -11,6 +11,7 @@ from voxelrock.segmentation.automatic import (
 )
 from voxelrock.segmentation.classifier import PixelClassifier
 from voxelrock.segmentation.cleaning import majority_vote
+from voxelrock.segmentation.edges import edge_threshold
 from voxelrock.segmentation.features import FeatureBank
 from voxelrock.segmentation.growing import region_growing
 from voxelrock.segmentation.hysteresis import hysteresis
@@ -25,7 +26,7 @@ from voxelrock.segmentation.watershed import watershed
 
 __all__ = [
     "FeatureBank", "PixelClassifier",
-    "assess", "class_probability", "compare", "gaussian_mixture", "hysteresis", "isodata_threshold", "li_threshold", "majority_vote",
+    "assess", "class_probability", "compare", "edge_threshold", "gaussian_mixture", "hysteresis", "isodata_threshold", "li_threshold", "majority_vote",
     "maximum_entropy_threshold", "mean_threshold", "minimum_error_threshold", "minimum_threshold", "multi_otsu", "multi_otsu_thresholds",
     "niblack_threshold", "otsu", "otsu_threshold", "porosity_curve", "random_walker", "region_growing", "sauvola_threshold", "split_touching",
     "threshold", "triangle_threshold", "watershed", "yen_threshold",
