@@ -156,7 +156,7 @@ def test_the_demonstration(run, tmp_path):
         (["analyze", "SCAN", "--recipe", "r.toml", "--pore", "0"], "voxelrock: --recipe says all steps: leave out --pore"),
         (["analyze", "SCAN", "--recipe", "r.toml"], "voxelrock: there is no recipe r.toml"),
         (["analyze", "SCAN", "--pore", "60", "--threshold", "3"], "voxelrock: --threshold is for grey scans, and --pore says"),
-        (["analyze", "SCAN", "--method", "otsu", "--threshold", "3"], "voxelrock: give --method or --threshold, not both"),
+        (["analyze", "SCAN", "--segment", "otsu", "--threshold", "3"], "voxelrock: give --segment or --threshold, not both"),
         (["analyze", "SCAN", "--pore", "60", "--outside", "60"], "voxelrock: label 60 has two roles: pore and outside"),
         (["analyze", "SCAN", "--micro", "60:1.5"], "voxelrock: the porosity of a microporous label is a fraction"),
         (["analyze", "SCAN", "--pore", "7"], "voxelrock: the image has no voxel with the label 7; it has 60, 200"),

@@ -25,7 +25,7 @@ def test_it_is_that_of_the_whole_array(kind, scale):
 def test_only_what_is_wholly_inside_counts():
     _, image = scan("sandstone", 72)
     a = image.compute()
-    z, y, x = np.ogrid[:72, :72, :72]
+    _, y, x = np.ogrid[:72, :72, :72]
     inside = np.broadcast_to((y - 35.5) ** 2 + (x - 35.5) ** 2 < 34**2, a.shape)
     core = np.where(inside, a, 0).astype("u2")
     found = float(vr.segmentation.edge_threshold(stored(core), where=stored(np.ascontiguousarray(inside))))

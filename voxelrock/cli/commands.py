@@ -21,7 +21,6 @@ from voxelrock.io.opening import open as open_image
 from voxelrock.io.saving import save
 from voxelrock.io.shapes import possible_shapes
 from voxelrock.report import image_sections, shown, write_page
-from voxelrock.segmentation.automatic import THRESHOLDS
 from voxelrock.statistics import porosity
 from voxelrock.storage import inspect_store
 from voxelrock.storage.opening import is_store
@@ -30,7 +29,7 @@ from voxelrock.workflow import Recipe, analyze_samples, plan
 from voxelrock.workflow import analyze as run_analysis
 from voxelrock.workflow.batch import parse_voxel_size, read_samples
 from voxelrock.workflow.phases import parse_labels, parse_micro, phases_from
-from voxelrock.workflow.recipe import STATISTICS
+from voxelrock.workflow.recipe import DENOISERS, METHODS, STATISTICS
 from voxelrock.workflow.regions import HELP as ROI_HELP
 
 _COLUMN = 25
@@ -93,9 +92,16 @@ _STEP_OPTIONS: list[Callable[..., Any]] = [
     click.option("--outside", metavar="LABELS", help="Labels of a segmented image that are no rock."),
     click.option("--micro", metavar="LABEL:POROSITY", multiple=True, help="A microporous label and its porosity, 2:0.35; may be repeated."),
     click.option("--phases", metavar="FILE", help="CSV table of the labels: label, name, colour, role, porosity."),
-    click.option("--denoise", type=click.Choice(["median", "gaussian", "none"]), help="How a grey scan is denoised. Default: median."),
-    click.option("--radius", type=float, help="Reach of the median, or sigma of the Gaussian, in voxels. Default: 1."),
-    click.option("--method", type=click.Choice([name.replace("_", "-") for name in THRESHOLDS]), help="How the threshold is found. Default: otsu."),
+    click.option("--denoise", type=click.Choice([name.replace("_", "-") for name in DENOISERS]), help="How a grey scan is denoised. Default: non-local-means."),
+    click.option("--radius", type=float, help="How far it looks (of the Gaussian: sigma), in voxels. Default: 2, of others than non-local means 1."),
+    click.option("--sharpen", type=float, metavar="AMOUNT", help="Unsharp mask after denoising, 0 for none. Default: 0.75 after non-local means."),
+    click.option(
+        "--segment",
+        "--method",
+        "method",
+        type=click.Choice([name.replace("_", "-") for name in METHODS[:-1]]),
+        help="How the threshold is found. Default: edges, in the middle of the walls of the pores.",
+    ),
     click.option("--threshold", type=float, help="Grey value at or below which a voxel is pore (above which, with --phase bright), instead of a method."),
     click.option("--phase", type=click.Choice(["dark", "bright"]), help="Which class of a grey scan is pore. Default: dark."),
     click.option("--recipe", metavar="FILE", help="Repeat the steps of a recipe.toml; takes the place of the options above."),
@@ -126,9 +132,9 @@ def analyze(
     """Find the rock, segment and measure it, and report: report.html, results.json, results.csv, statistics.nc, recipe.toml, curves, figures,
     segmented.zarr.
 
-    PATH is a Zarr store, a TIFF file or folder of slices, a .raw, .mhd, .mha or .npy file. A grey scan is denoised (median of 3 × 3 × 3) and
-    thresholded (Otsu) inside the plug that is found; a segmented one (--pore) is measured as it is. Run again, only what is missing is made: after an
-    interruption it goes on where it stopped.
+    PATH is a Zarr store, a TIFF file or folder of slices, a .raw, .mhd, .mha or .npy file. A grey scan is denoised (non-local means) and
+    thresholded (in the middle of the pores' walls) inside the plug that is found; a segmented one (--pore) is measured as it is. Run again, only
+    what is missing is made: after an interruption it goes on where it stopped.
     """
     said, statistics = steps_of(options), options.pop("statistics")
     recipe = recipe_of(said)
@@ -190,7 +196,7 @@ def _campaign(samples: str, how: tuple[Path | None, bool, bool], recipe: Recipe 
 
 def steps_of(options: dict[str, Any]) -> dict[str, Any]:
     """Take the options that say what is done out of all options."""
-    return {k: options.pop(k) for k in ("roi", "pore", "outside", "micro", "phases", "denoise", "radius", "method", "threshold", "phase", "recipe")}
+    return {k: options.pop(k) for k in ("roi", "pore", "outside", "micro", "phases", "denoise", "radius", "sharpen", "method", "threshold", "phase", "recipe")}
 
 
 def recipe_of(said: dict[str, Any]) -> Recipe | None:
@@ -211,9 +217,9 @@ def recipe_of(said: dict[str, Any]) -> Recipe | None:
     if not steps.keys() - {"roi"}:
         return None
     if "method" in steps and "threshold" in steps:
-        raise ParameterError("give --method or --threshold, not both")
+        raise ParameterError("give --segment or --threshold, not both")
     names = {"radius": "radius_vx"}
-    return Recipe.of(**{names.get(k, k): v.replace("-", "_") if k == "method" else v for k, v in steps.items()})
+    return Recipe.of(**{names.get(k, k): v.replace("-", "_") if k in ("method", "denoise") else v for k, v in steps.items()})
 
 
 def show(found: xr.Dataset) -> None:

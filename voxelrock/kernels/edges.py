@@ -13,6 +13,7 @@ from voxelrock.typing import Block, HostArray
 FINE, COARSE = 1024, 256
 """Bins of greys and slopes, and of extremes."""
 _WEIGHT = 65535
+_NONE = "no voxel lies on an edge: the image is constant where it counts, or a few voxels stretch its range; leave those out with where=, or give a threshold"
 
 
 @kernel(cost=8.0, workspace=1.0, host_only="it adds to a table whose rows the data name")
@@ -54,12 +55,12 @@ def middle_of(found: HostArray, weights: HostArray) -> float:
         There are no steep voxels.
     """
     if not found.any():
-        raise DataError("no voxel lies on an edge: the image is constant where it counts; give a threshold")
+        raise DataError(_NONE)
     dark = int(otsu(found, np.arange(COARSE))) + 1 if np.count_nonzero(found) > 1 else COARSE
     share = weights[:dark].sum(axis=0)
     total = int(share.sum())
     if not total:
-        raise DataError("no voxel lies on an edge: the image is constant where it counts; give a threshold")
+        raise DataError(_NONE)
     return int(share @ (2 * np.arange(FINE) + 1)) / (2 * FINE * total)
 
 

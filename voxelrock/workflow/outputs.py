@@ -49,8 +49,12 @@ class Figures:
     def _stages(self) -> dict[str, VoxelImage]:
         if not self.recipe.grey:
             return {"segmented": self.labels}
-        stages = {"raw": self.image, "filtered": filtered(self.image, self.recipe), "segmented": self.labels}
+        stages = {"raw": self.image, "filtered": self._filtered(), "segmented": self.labels}
         return stages if self.recipe.denoising else {k: v for k, v in stages.items() if k != "filtered"}
+
+    def _filtered(self) -> VoxelImage:
+        noise = float(self.results["noise_level"]) if "noise_level" in self.results else 0.0
+        return filtered(self.image, self.recipe, noise)
 
     def _makers(self) -> dict[str, Callable[[], Figure]]:
         outside = [k for k, p in self.labels.phases.items() if p.role == "outside"]

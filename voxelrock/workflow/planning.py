@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from voxelrock import filters, options, segmentation
+from voxelrock import options, segmentation
 from voxelrock.errors import StorageError
 from voxelrock.geometry import Cylinder, Tiling
 from voxelrock.graph.demand import demand
@@ -18,8 +18,9 @@ from voxelrock.image import Phase, VoxelImage
 from voxelrock.image.creation import full_like
 from voxelrock.image.presentation import describe_memory
 from voxelrock.storage.layout import choose
-from voxelrock.workflow.recipe import Denoise, Name, Recipe, Restrict, Sizes, Structure
+from voxelrock.workflow.recipe import Denoise, Name, Recipe, Restrict, Sharpen, Sizes, Structure, Threshold
 from voxelrock.workflow.sizes import Spaces
+from voxelrock.workflow.smoothing import smoothed
 from voxelrock.workflow.structures import statistics
 
 _BASE = 420 * 2**20
@@ -101,15 +102,13 @@ def _lazily(image: VoxelImage, steps: Recipe) -> tuple[VoxelImage, list[Any]]:
         labels = image.astype("u1", clip=True)
         return labels, []
     quiet = image.assign(nodata=None)
-    for step in steps.denoising:
-        if step.method == "gaussian":
-            quiet = filters.gaussian(quiet, sigma_vx=step.radius_vx)
-        elif step.method == "median" and step.radius_vx:
-            quiet = filters.median(quiet, radius_vx=step.radius_vx)
+    quiet = smoothed(quiet, steps.denoising, 1.0)
     where = None if steps.roi == "none" else Cylinder.inscribed(image.grid)
-    limit = segmentation.otsu_threshold(quiet, where=where)
+    passes = [segmentation.otsu_threshold(quiet, where=where)]
+    if isinstance(steps.last, Threshold) and steps.last.method == "edges":
+        passes.append(segmentation.edge_threshold(image.assign(nodata=None), where=where))
     labels = segmentation.threshold(quiet, high=0.0, where=where).astype("u1")
-    return labels, [limit.data]
+    return labels, [limit.data for limit in passes]
 
 
 def units(labels: VoxelImage) -> Tiling:
@@ -122,8 +121,10 @@ def _words(recipe: Recipe, image: VoxelImage) -> list[str]:
     for step in recipe.steps:
         if isinstance(step, Restrict):
             found.append(f"find the rock: region of interest {step.roi}" + ("" if step.nodata is None else f"; {step.nodata:g} stands for no data"))
+        elif isinstance(step, Sharpen):
+            found.append(f"sharpen: {step.amount:g} of what a Gaussian of {step.sigma_vx:g} voxels removes")
         elif isinstance(step, Denoise):
-            found.append(f"denoise: {step.method}, {'sigma' if step.method == 'gaussian' else 'radius'} {step.radius_vx:g} voxels")
+            found.append(f"denoise: {step.method.replace('_', ' ')}, {'sigma' if step.method == 'gaussian' else 'radius'} {step.radius_vx:g} voxels")
         elif isinstance(step, Sizes):
             sized.append("measure sizes of pores and throats, and mercury's capillary pressure")
         elif isinstance(step, Structure):

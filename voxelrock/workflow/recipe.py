@@ -16,8 +16,8 @@ from voxelrock.segmentation.automatic import THRESHOLDS
 from voxelrock.typing import Json
 
 FORMAT = 1
-METHODS = (*THRESHOLDS, "threshold")
-DENOISERS = ("median", "gaussian", "none")
+METHODS = ("edges", *THRESHOLDS, "threshold")
+DENOISERS = ("non_local_means", "median", "gaussian", "none")
 STATISTICS = ("surface", "correlation", "chords", "windows")
 
 
@@ -41,11 +41,12 @@ class Restrict:
 
 @dataclass(frozen=True)
 class Denoise:
-    """Smooth a grey scan: ``method`` is ``"median"`` (reach ``radius_vx``), ``"gaussian"`` (its sigma) or ``"none"``."""
+    """Smooth a grey scan: ``method`` is ``"non_local_means"`` or ``"median"`` (which look ``radius_vx`` voxels far), ``"gaussian"`` (its sigma) or
+    ``"none"``."""
 
     name: ClassVar[str] = "denoise"
-    method: str = "median"
-    radius_vx: float = 1.0
+    method: str = "non_local_means"
+    radius_vx: float = 2.0
 
     def __post_init__(self) -> None:
         if self.method not in DENOISERS:
@@ -55,15 +56,28 @@ class Denoise:
 
 
 @dataclass(frozen=True)
+class Sharpen:
+    """Give walls some of the steepness back that the scanner's blur took from them: an unsharp mask, ``amount`` times what a Gaussian removes."""
+
+    name: ClassVar[str] = "sharpen"
+    amount: float = 0.75
+    sigma_vx: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not (_is_number(self.amount) and _is_number(self.sigma_vx) and 0 <= self.amount < 100 and 0 < self.sigma_vx < 1000):
+            raise ParameterError(f"amount (not negative) and sigma_vx (positive) are numbers; got {self}")
+
+
+@dataclass(frozen=True)
 class Threshold:
-    """Part a grey scan into two classes: by ``method`` ``"otsu"``, ``"minimum_error"`` or another of ``METHODS``, or at a given ``value``
-    (``method="threshold"``).
+    """Part a grey scan into two classes: by ``method`` ``"edges"`` (the walls of the dark phase), ``"otsu"``, ``"minimum_error"`` or another of ``METHODS``,
+    or at a given ``value`` (``method="threshold"``).
 
     ``phase`` says which class is pore: ``"dark"`` (grey value <= threshold) or ``"bright"``.
     """
 
     name: ClassVar[str] = "threshold"
-    method: str = "otsu"
+    method: str = "edges"
     value: float | None = None
     phase: str = "dark"
 
@@ -118,8 +132,8 @@ class Structure:
         object.__setattr__(self, "of", chosen)
 
 
-Step = Restrict | Denoise | Threshold | Name | Sizes | Structure
-_STEPS: dict[str, type[Any]] = {kind.name: kind for kind in (Restrict, Denoise, Threshold, Name, Sizes, Structure)}
+Step = Restrict | Denoise | Sharpen | Threshold | Name | Sizes | Structure
+_STEPS: dict[str, type[Any]] = {kind.name: kind for kind in (Restrict, Denoise, Sharpen, Threshold, Name, Sizes, Structure)}
 
 
 def _is_number(value: Any) -> bool:
@@ -133,8 +147,8 @@ class Recipe:
     Parameters
     ----------
     steps
-        At most one ``Restrict``, first; any number of ``Denoise``; then one ``Threshold`` (grey scans) or one ``Name`` (segmented images); last,
-        if sizes of pores are measured, ``Sizes``, and if spatial statistics are, ``Structure``.
+        At most one ``Restrict``, first; any number of ``Denoise`` and ``Sharpen``; then one ``Threshold`` (grey scans) or one ``Name`` (segmented
+        images); last, if sizes of pores are measured, ``Sizes``, and if spatial statistics are, ``Structure``.
 
     Raises
     ------
@@ -142,29 +156,32 @@ class Recipe:
         The steps are in another order, or there is none that says what is pore.
     """
 
-    steps: tuple[Step, ...] = (Restrict(), Denoise(), Threshold(), Sizes(), Structure())
+    steps: tuple[Step, ...] = (Restrict(), Denoise(), Sharpen(), Threshold(), Sizes(), Structure())
 
     def __post_init__(self) -> None:
         kinds = [step.name for step in self.steps]
         kinds = kinds[:-1] if kinds[-1:] == ["structure"] else kinds
         kinds = kinds[:-1] if kinds[-1:] == ["sizes"] else kinds
         last, middle = kinds[-1:], kinds[1 if kinds[:1] == ["restrict"] else 0 : -1]
-        if last not in (["threshold"], ["name"]) or any(k != "denoise" for k in middle) or (last == ["name"] and middle):
+        if last not in (["threshold"], ["name"]) or any(k not in ("denoise", "sharpen") for k in middle) or (last == ["name"] and middle):
             raise ParameterError(
-                f"a recipe is restrict (at most once), denoise (grey scans only), threshold or name, then sizes and structure (or not); "
+                f"a recipe is restrict (at most once), denoise and sharpen (grey scans only), threshold or name, then sizes and structure (or not); "
                 f"got {', '.join(step.name for step in self.steps) or 'no step'}"
             )
 
     @classmethod
-    def of(cls, *, roi: str = "auto", denoise: str = "median", radius_vx: float = 1.0, method: str | None = None, threshold: float | None = None,
-           phase: str = "dark", phases: Mapping[int, Phase] | None = None) -> Recipe:  # fmt: skip
-        """The usual recipe: for a grey scan, or with ``phases`` for a segmented image."""
+    def of(cls, *, roi: str = "auto", denoise: str = "non_local_means", radius_vx: float | None = None, sharpen: float | None = None,
+           method: str | None = None, threshold: float | None = None, phase: str = "dark", phases: Mapping[int, Phase] | None = None) -> Recipe:  # fmt: skip
+        """The usual recipe: for a grey scan, or with ``phases`` for a segmented image. ``radius_vx`` is 2 for non-local means and 1 for others, and only
+        what non-local means make is sharpened, unless said otherwise."""
         if phases is not None:
             return cls((Restrict(roi), Name(tuple(phases.items())), Sizes(), Structure()))
-        chosen = method or ("otsu" if threshold is None else "threshold")
-        smoothing = () if denoise == "none" or not radius_vx else (Denoise(denoise, float(radius_vx)),)
-        Denoise(denoise, radius_vx)
-        return cls((Restrict(roi), *smoothing, Threshold(chosen, threshold, phase), Sizes(), Structure()))
+        chosen = method or ("edges" if threshold is None else "threshold")
+        usual = denoise == "non_local_means"
+        smooth = Denoise(denoise, float((2 if usual else 1) if radius_vx is None else radius_vx))
+        sharp = Sharpen(Sharpen.amount if sharpen is None and usual else sharpen or 0.0)
+        smoothing = () if denoise == "none" or not smooth.radius_vx else (smooth,)
+        return cls((Restrict(roi), *smoothing, *((sharp,) if sharp.amount else ()), Threshold(chosen, threshold, phase), Sizes(), Structure()))
 
     @classmethod
     def suited(cls, image: VoxelImage, *, roi: str = "auto") -> Recipe:
@@ -194,9 +211,9 @@ class Recipe:
         return image, self if value is None else Recipe((Restrict(self.roi, value), *rest))
 
     @property
-    def denoising(self) -> tuple[Denoise, ...]:
-        """The steps that smooth."""
-        return tuple(s for s in self.steps if isinstance(s, Denoise))
+    def denoising(self) -> tuple[Denoise | Sharpen, ...]:
+        """The steps that smooth and sharpen."""
+        return tuple(s for s in self.steps if isinstance(s, Denoise | Sharpen))
 
     @property
     def last(self) -> Threshold | Name:
