@@ -58,7 +58,7 @@ def analyze(image: VoxelImage, /, *, out: str | Path | None = None, recipe: Reci
     out
         The folder of the results; without it nothing is written.
     recipe
-        The steps; by default ``Recipe.suited(image)``: the plug that is found, a median of 3 × 3 × 3, Otsu's threshold, dark pores.
+        The steps; by default ``Recipe.suited(image)``: the plug that is found, non-local means, sharpening, the walls of dark pores.
     source
         The file that the image comes from, for the record.
     sample
