@@ -11,6 +11,7 @@ from skimage.measure import euler_number
 from skimage.morphology import h_maxima, reconstruction
 
 import voxelrock as vr
+from tests.artefacts import artefacts_dense as flaws
 from tests.labels import components_dense as dense
 from tests.morphology import basins_dense as basins
 from tests.pores import sizes_dense as sizes
@@ -153,9 +154,10 @@ def at(a, *voxels):
 TALL = {"z": 2.5, "y": 1.0, "x": 1.0}
 CROSS = ndi.generate_binary_structure(3, 1)
 
-F, S, G, N, L, M, P, X = vr.filters, vr.statistics, vr.segmentation, vr.generators, vr.labels, vr.morphology, vr.pores, vr.structure
+A, F, S, G, N, L, M, P, X = vr.artefacts, vr.filters, vr.statistics, vr.segmentation, vr.generators, vr.labels, vr.morphology, vr.pores, vr.structure
 MISSING = 131  # a grey value of the u1 images, declared to be no data
 SMALL = vr.ZYX(z=9, y=11, x=8)
+AXIS = {"y": 5.0, "x": 3.5}
 
 CASES = [
     Case("filters.gaussian", lambda im: F.gaussian(im, sigma=1.3), lambda a: ndi.gaussian_filter(a, 1.3, output="f4")),
@@ -357,6 +359,9 @@ CASES = [
          lambda a: np.histogram2d(a[ball(a)], a[ball(a)] // 2, [[0, 50, 90, 200], [10, 40, 80]])[0].astype("i8"), "u1"),
     Case("structure.over_thresholds", lambda im: X.over_thresholds(im, thresholds=[80, 90, 120])["surface_density_slope"],
          lambda a: np.gradient([cubes.area_density(a <= v) for v in (80, 90, 120)], [80, 90, 120]), "u1", tolerance=1e-12),
+    Case("artefacts.remove_rings", lambda im: A.remove_rings(im, center=AXIS, depth=3), lambda a: flaws.without_rings(a, (5, 3.5), half=1), tolerance=1e-6, device="host"),
+    Case("artefacts.remove_rings where", lambda im: A.remove_rings(im, center=AXIS, solid=(-5, 35), width=3, where=BALL),
+         lambda a: flaws.without_rings(a, (5, 3.5), reach=3, limits=(-5, 35), exists=ball(a)), "f4", "artefacts.remove_rings", tolerance=1e-6, device="host"),
     Case("generators.plug", lambda im: N.plug(im, radius=4, outside=255), lambda a: np.where(tube(a), a, 255), "u1"),
     Case("generators.ct_scan", lambda im: N.ct_scan(im, levels={0: 100, 1: 200}, noise=0, dtype="u1", scanner=N.Scanner(blur_vx=0)), lambda a: np.where(a, 200, 100), "bool"),
 ]  # fmt: skip

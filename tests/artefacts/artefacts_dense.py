@@ -1,0 +1,60 @@
+"""The obvious answer to each correction, on the whole array."""
+
+import numpy as np
+import scipy.ndimage as ndi
+from skimage.filters import threshold_otsu
+
+
+def lower_median(values):
+    return np.sort(values, axis=None)[(np.size(values) + 1) // 2 - 1]
+
+
+def classes(a, exists=None):
+    """Otsu's threshold, the bright class's median and its robust deviation."""
+    values = a if exists is None else a[exists]
+    cut = threshold_otsu(values)
+    bright = values[values > cut].astype("f8")
+    level = lower_median(bright)
+    return cut, level, 1.4826 * lower_median(np.abs(bright - level))
+
+
+def solid(a, exists=None):
+    cut, level, spread = classes(a, exists)
+    return max(cut + 1e-6, level - 3 * spread), level + 3 * spread
+
+
+def ring_offsets(a, chosen, center, half, reach):
+    """Of each slice (axis 0) and ring, one pixel wide: how much brighter it is than its neighbours, as far as sectors agree."""
+    y, x = np.ogrid[: a.shape[1], : a.shape[2]]
+    y, x = y - center[0], x - center[1]
+    ring = np.floor(np.hypot(y, x)).astype(int)
+    sector = np.minimum(((np.arctan2(y, x) + np.pi) % (2 * np.pi) / (2 * np.pi) * 8).astype(int), 7)
+    rings = ring.max() + 2
+    found = np.zeros((a.shape[0], rings))
+    for z in range(a.shape[0]):
+        slab = slice(max(0, z - half), z + half + 1)
+        off = np.full((8, rings), np.nan)
+        for s in range(8):
+            mean = np.full(rings, np.nan)
+            for r in range(rings):
+                values = a[slab][:, (ring == r) & (sector == s)][chosen[slab][:, (ring == r) & (sector == s)]]
+                mean[r] = values.mean() if values.size >= 4 else np.nan
+            known = np.isfinite(mean)
+            if known.any():
+                filled = np.interp(np.arange(rings), np.flatnonzero(known), mean[known])
+                off[s] = np.where(known, mean - ndi.median_filter(filled, 2 * reach + 1, mode="nearest"), np.nan)
+        for r in range(rings):
+            values = off[:, r][np.isfinite(off[:, r])]
+            if values.size >= 4 and values.mean() ** 2 > 2 * values.var(ddof=1) / values.size:
+                found[z, r] = values.mean() * (1 - 2 * values.var(ddof=1) / values.size / values.mean() ** 2)
+    return found[:, ring]
+
+
+def without_rings(a, center, half=4, reach=10, limits=None, exists=None):
+    exists = np.ones(a.shape, bool) if exists is None else exists
+    low, high = solid(a, exists) if limits is None else limits
+    values = a.astype("f8")
+    first = ring_offsets(values, exists & (values >= low) & (values <= high), center, half, reach)
+    rest = values - first
+    again = ring_offsets(rest, exists & (rest >= low) & (rest <= high), center, half, reach)
+    return (values - first - again).astype("f4")
