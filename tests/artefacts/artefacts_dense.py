@@ -58,3 +58,29 @@ def without_rings(a, center, half=4, reach=10, limits=None, exists=None):
     rest = values - first
     again = ring_offsets(rest, exists & (rest >= low) & (rest <= high), center, half, reach)
     return (values - first - again).astype("f4")
+
+
+def binned(values, exists):
+    """Each value as the middle of its bin, of 1024 about the usual range; NaN outside it."""
+    low, high = np.quantile(values[exists], [0.001, 0.999])
+    low, high = low - (high - low) / 5, high + (high - low) / 5
+    number = np.minimum(np.floor((values - low) * (1024 / (high - low))), 1023)
+    return np.where((values >= low) & (values <= high), low + (high - low) * (number + 0.5) / 1024, np.nan)
+
+
+def without_cupping(a, distance, limits, air, degree=4, exists=None):
+    """``distance`` is that of each voxel from the axis, in the shells' thickness; ``limits`` are those of the solid."""
+    exists = np.ones(a.shape, bool) if exists is None else exists
+    values = a.astype("f8")
+    shell = np.floor(distance).astype(int)
+    middle, fit = binned(values, exists), np.ones(a.shape)
+    for _ in range(6):
+        corrected = air + (middle - air) / fit
+        chosen = exists & (corrected >= limits[0]) & (corrected <= limits[1])
+        numbers, counts = np.unique(shell[chosen], return_counts=True)
+        means = np.array([(middle[chosen & (shell == n)] - air).mean() for n in numbers])
+        u = (numbers + 0.5) ** 2
+        line = np.polynomial.Polynomial.fit(u, means, degree // 2, w=np.sqrt(counts))
+        at = lambda square: line(np.clip(square, u[0], u[-1])) / np.average(line(u), weights=counts)  # noqa: B023, E731
+        fit = at((shell + 0.5) ** 2)
+    return (air + (values - air) / at(distance**2)).astype("f4")

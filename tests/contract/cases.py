@@ -158,6 +158,13 @@ A, F, S, G, N, L, M, P, X = vr.artefacts, vr.filters, vr.statistics, vr.segmenta
 MISSING = 131  # a grey value of the u1 images, declared to be no data
 SMALL = vr.ZYX(z=9, y=11, x=8)
 AXIS = {"y": 5.0, "x": 3.5}
+PLUG = vr.Cylinder(axis="z", radius=4.5, center=AXIS)
+
+
+def off_axis(a):
+    y, x = np.ogrid[: a.shape[1], : a.shape[2]]
+    return np.broadcast_to(np.hypot(y - 5, x - 3.5), a.shape)
+
 
 CASES = [
     Case("filters.gaussian", lambda im: F.gaussian(im, sigma=1.3), lambda a: ndi.gaussian_filter(a, 1.3, output="f4")),
@@ -362,6 +369,10 @@ CASES = [
     Case("artefacts.remove_rings", lambda im: A.remove_rings(im, center=AXIS, depth=3), lambda a: flaws.without_rings(a, (5, 3.5), half=1), tolerance=1e-6, device="host"),
     Case("artefacts.remove_rings where", lambda im: A.remove_rings(im, center=AXIS, solid=(-5, 35), width=3, where=BALL),
          lambda a: flaws.without_rings(a, (5, 3.5), reach=3, limits=(-5, 35), exists=ball(a)), "f4", "artefacts.remove_rings", tolerance=1e-6, device="host"),
+    Case("artefacts.correct_beam_hardening", lambda im: A.correct_beam_hardening(im, cylinder=PLUG, air=-20, solid=(-8, 35), degree=2),
+         lambda a: flaws.without_cupping(a, off_axis(a), (-8, 35), -20, degree=2, exists=off_axis(a) <= 4.5), "f4", tolerance=1e-6, device="host"),
+    Case("artefacts.correct_beam_hardening where", lambda im: A.correct_beam_hardening(im, cylinder=PLUG, air=10, solid=(9000, 38000), where=BALL),
+         lambda a: flaws.without_cupping(a, off_axis(a), (9000, 38000), 10, exists=ball(a)), "u2", "artefacts.correct_beam_hardening", tolerance=1e-6, device="host"),
     Case("generators.plug", lambda im: N.plug(im, radius=4, outside=255), lambda a: np.where(tube(a), a, 255), "u1"),
     Case("generators.ct_scan", lambda im: N.ct_scan(im, levels={0: 100, 1: 200}, noise=0, dtype="u1", scanner=N.Scanner(blur_vx=0)), lambda a: np.where(a, 200, 100), "bool"),
 ]  # fmt: skip

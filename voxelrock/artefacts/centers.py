@@ -63,9 +63,9 @@ def found_center(image: VoxelImage, axis: int) -> tuple[float, float]:
     best = np.zeros(2)
     for step, far in ((1.0, _FAR), (0.25, 3)):
         offsets = [best + step * np.array([i, j]) for i in range(-far, far + 1) for j in range(-far, far + 1)]
-        strengths = [ring_strength(mean, known, middle + off * pitch, (np.array(sample.step) * pitch, min(pitch))) for off in offsets]
+        strengths = np.array([ring_strength(mean, known, middle + off * pitch, (np.array(sample.step) * pitch, min(pitch))) for off in offsets])
         usual = np.median(strengths)
-        if step == 1.0 and max(strengths) <= usual + _CLEAR * 1.4826 * np.median(np.abs(strengths - usual)):
+        if step == 1.0 and strengths.max() <= usual + _CLEAR * 1.4826 * np.median(np.abs(strengths - usual)):
             break
         best = offsets[int(np.argmax(strengths))]
     a, b = (middle + best * pitch).tolist()

@@ -16,6 +16,7 @@ from voxelrock.kernels.classes import BRIGHT, CUT, SPREAD, TOP, levels
 from voxelrock.parameters import several
 from voxelrock.segmentation.thresholds import join_ranged, ranged_counts
 from voxelrock.statistics.counting import counts, value_limits, value_range
+from voxelrock.statistics.histograms import quantile
 from voxelrock.typing import HostArray
 
 Where = VoxelImage | Region | None
@@ -81,3 +82,8 @@ def given_range(solid: Any) -> tuple[float, float] | None:
     if len(pair) != 2 or not (math.isfinite(pair[0]) and math.isfinite(pair[1]) and pair[0] < pair[1]):
         raise ParameterError(f"solid= is two finite, ascending grey values, such as (20000, 32000); got {solid}")
     return pair[0], pair[1]
+
+
+def usual_range(image: VoxelImage, where: Where) -> Any:
+    """The lazy quantiles 0.001 and 0.999."""
+    return quantile(image, q=[0.001, 0.999], where=where).data
