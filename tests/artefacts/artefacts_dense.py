@@ -84,3 +84,28 @@ def without_cupping(a, distance, limits, air, degree=4, exists=None):
         at = lambda square: line(np.clip(square, u[0], u[-1])) / np.average(line(u), weights=counts)  # noqa: B023, E731
         fit = at((shell + 0.5) ** 2)
     return (air + (values - air) / at(distance**2)).astype("f4")
+
+
+def middle_of(values, width, low):
+    """The median of binned values, linear within the bin that half of them reach."""
+    numbers, counts = np.unique(np.round((values - low) / width - 0.5), return_counts=True)
+    total = np.cumsum(counts)
+    place = np.searchsorted(total, counts.sum() / 2)
+    return low + width * (numbers[place] + (counts.sum() / 2 - total[place] + counts[place]) / counts[place])
+
+
+def without_drift(a, limits, axis=0, exists=None):
+    """With offsets, for slices that all have solid."""
+    exists = np.ones(a.shape, bool) if exists is None else exists
+    low, high = np.quantile(a[exists], [0.001, 0.999]).astype("f8")
+    low, high = low - (high - low) / 5, high + (high - low) / 5
+    values, exists = np.moveaxis(binned(a.astype("f8"), exists), axis, 0), np.moveaxis(exists, axis, 0)
+    shift = np.zeros(len(values))
+    for _ in range(4):
+        chosen = [e & (v + s >= limits[0]) & (v + s <= limits[1]) for v, e, s in zip(values, exists, shift)]
+        number = np.array([c.sum() for c in chosen])
+        good = np.flatnonzero(number >= max(1, 0.02 * np.median(number[number > 0])))
+        found = [middle_of(values[n][chosen[n]], (high - low) / 1024, low) for n in good]
+        level = np.interp(np.arange(len(values)), good, found)
+        shift = np.median(level) - level
+    return (a + shift.reshape([-1 if n == axis else 1 for n in range(3)])).astype("f4")

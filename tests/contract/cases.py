@@ -373,6 +373,9 @@ CASES = [
          lambda a: flaws.without_cupping(a, off_axis(a), (-8, 35), -20, degree=2, exists=off_axis(a) <= 4.5), "f4", tolerance=1e-6, device="host"),
     Case("artefacts.correct_beam_hardening where", lambda im: A.correct_beam_hardening(im, cylinder=PLUG, air=10, solid=(9000, 38000), where=BALL),
          lambda a: flaws.without_cupping(a, off_axis(a), (9000, 38000), 10, exists=ball(a)), "u2", "artefacts.correct_beam_hardening", tolerance=1e-6, device="host"),
+    Case("artefacts.correct_drift", lambda im: A.correct_drift(im, solid=(9000, 38000)), lambda a: flaws.without_drift(a, (9000, 38000)), tolerance=1e-6, device="host"),
+    Case("artefacts.correct_drift where", lambda im: A.correct_drift(im, axis="y", solid=(-5, 35), where=BALL),
+         lambda a: flaws.without_drift(a, (-5, 35), 1, ball(a)), "f4", "artefacts.correct_drift", tolerance=1e-6, device="host"),
     Case("generators.plug", lambda im: N.plug(im, radius=4, outside=255), lambda a: np.where(tube(a), a, 255), "u1"),
     Case("generators.ct_scan", lambda im: N.ct_scan(im, levels={0: 100, 1: 200}, noise=0, dtype="u1", scanner=N.Scanner(blur_vx=0)), lambda a: np.where(a, 200, 100), "bool"),
 ]  # fmt: skip

@@ -1,8 +1,9 @@
 """What a scan shows beside rock: the surroundings of a plug, and artefacts, which are removed."""
 
+from voxelrock.artefacts.drift import correct_drift
 from voxelrock.artefacts.hardening import correct_beam_hardening
 from voxelrock.artefacts.nature import Nature, nature
 from voxelrock.artefacts.outline import Outline, outline
 from voxelrock.artefacts.rings import remove_rings
 
-__all__ = ["Nature", "Outline", "correct_beam_hardening", "nature", "outline", "remove_rings"]
+__all__ = ["Nature", "Outline", "correct_beam_hardening", "correct_drift", "nature", "outline", "remove_rings"]
