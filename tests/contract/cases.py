@@ -118,6 +118,8 @@ def saturated(a):
 
 def slices(a, labels, axis, exists):
     a, exists = np.moveaxis(a, axis, 0), np.moveaxis(exists, axis, 0)
+    if labels is None:
+        return np.array([v[e].mean(dtype="f8") if e.any() else np.nan for v, e in zip(a, exists)])
     return np.array([[np.mean(v[e] == label) if e.any() else np.nan for v, e in zip(a, exists)] for label in labels])
 
 
@@ -376,6 +378,13 @@ CASES = [
     Case("artefacts.correct_drift", lambda im: A.correct_drift(im, solid=(9000, 38000)), lambda a: flaws.without_drift(a, (9000, 38000)), tolerance=1e-6, device="host"),
     Case("artefacts.correct_drift where", lambda im: A.correct_drift(im, axis="y", solid=(-5, 35), where=BALL),
          lambda a: flaws.without_drift(a, (-5, 35), 1, ball(a)), "f4", "artefacts.correct_drift", tolerance=1e-6, device="host"),
+    Case("artefacts.bad_slices", lambda im: A.bad_slices(im, axis="y", where=BALL)["mean"], lambda a: slices(a, None, 1, ball(a)), "u2", tolerance=1e-14, device="host"),
+    Case("artefacts.bad_slices difference", lambda im: A.bad_slices(im)["difference"],
+         lambda a: (lambda d: np.fmin(np.append(np.nan, d), np.append(d, np.nan)))(np.abs(np.diff(a.astype("f8"), axis=0)).mean((1, 2))), "f4", "artefacts.bad_slices", tolerance=1e-5, device="host"),
+    Case("artefacts.interpolate_slices", lambda im: A.interpolate_slices(im, slices=[1, 2], axis="x"),
+         lambda a: np.stack([*(np.rint(a[..., 0] + (a[..., 3].astype("f8") - a[..., 0]) * (n / 3)).astype(a.dtype) for n in range(3)), *(a[..., n] for n in range(3, a.shape[2]))], -1)),
+    Case("artefacts.interpolate_slices f4", lambda im: A.interpolate_slices(F.median(im, radius_vx=1), slices=[0, 2]),
+         lambda a: (lambda m: np.stack([m[1], m[1], ((m[1].astype("f8") + m[3]) / 2).astype("f4"), *m[3:]]))(ndi.median_filter(a, 3)), "f4", "artefacts.interpolate_slices"),
     Case("generators.plug", lambda im: N.plug(im, radius=4, outside=255), lambda a: np.where(tube(a), a, 255), "u1"),
     Case("generators.ct_scan", lambda im: N.ct_scan(im, levels={0: 100, 1: 200}, noise=0, dtype="u1", scanner=N.Scanner(blur_vx=0)), lambda a: np.where(a, 200, 100), "bool"),
 ]  # fmt: skip

@@ -6,11 +6,10 @@ import math
 from typing import Any
 
 import numpy as np
-import scipy.ndimage as ndi
 
 from voxelrock.errors import DataError
 from voxelrock.geometry import VoxelBox
-from voxelrock.kernels.backend import beside, jit, kernel, namespace, to_host
+from voxelrock.kernels.backend import beside, kernel, namespace, to_host
 from voxelrock.kernels.classes import BINS, CUT, DARK, Span, count_binned, levels, middles, refuse_nan, span_of
 from voxelrock.kernels.tallies import Tallies, join_tallies
 from voxelrock.typing import Block, HostArray, Triple
@@ -19,16 +18,16 @@ _TURNS = 4
 """So often the levels of slices are found, each time with classes that the last levels shift."""
 _LEAST = 0.02
 """Slices with less than so much of the median number of voxels have no level of their own."""
-_STEPS = 2**18
-"""Floats and integers of 32 bits are rounded to so many steps between their extremes."""
 
 
-def _slices_first(block: Block, mask: tuple[Block, ...], axis: int) -> tuple[HostArray, HostArray]:
+def slices_first(block: Block, mask: tuple[Block, ...], axis: int) -> tuple[HostArray, HostArray]:
+    """A block and its mask (or one voxel) on the host, the slices' axis first."""
     order = (axis, *(a for a in range(3) if a != axis))
     return to_host(block).transpose(order), to_host(mask[0]).transpose(order) if mask else np.ones((1, 1, 1), bool)
 
 
-def _tallies(first: int, found: HostArray) -> list[Tallies]:
+def slice_tallies(first: int, found: HostArray) -> list[Tallies]:
+    """A table of slices, the first of which has a number in the image."""
     return [Tallies(VoxelBox((first, 0, 0), (first + len(found), 1, 1)), found.reshape(len(found), 1, 1, -1))]
 
 
@@ -42,12 +41,12 @@ def slice_counts(block: Block, /, *mask: Block, limits: Any, axis: int, start: T
         NaN among the counted values.
     """
     refuse_nan(to_host(block), *(to_host(m) for m in mask))
-    values, chosen = _slices_first(block, mask, axis)
+    values, chosen = slices_first(block, mask, axis)
     found, span = np.zeros((len(values), BINS), np.int64), span_of(limits)
     group = np.zeros(values.shape[1:], np.int64)
     for i, plane in enumerate(values):
         count_binned(plane, chosen[i if mask else 0], bool(mask), group, span, found[i : i + 1])
-    return span, _tallies(start[axis], found)
+    return span, slice_tallies(start[axis], found)
 
 
 def join_slices(partials: list[tuple[Any, list[Tallies]]]) -> tuple[Any, list[Tallies]]:
