@@ -109,3 +109,9 @@ def without_drift(a, limits, axis=0, exists=None):
         level = np.interp(np.arange(len(values)), good, found)
         shift = np.median(level) - level
     return (a + shift.reshape([-1 if n == axis else 1 for n in range(3)])).astype("f4")
+
+
+def without_outliers(a, threshold):
+    middle = ndi.median_filter(a, 3)
+    off = np.abs(a.astype("f8") - middle)
+    return np.where(off > ndi.median_filter(off, 3) * (1.4826 * threshold), middle, a)

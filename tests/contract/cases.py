@@ -385,6 +385,7 @@ CASES = [
          lambda a: np.stack([*(np.rint(a[..., 0] + (a[..., 3].astype("f8") - a[..., 0]) * (n / 3)).astype(a.dtype) for n in range(3)), *(a[..., n] for n in range(3, a.shape[2]))], -1)),
     Case("artefacts.interpolate_slices f4", lambda im: A.interpolate_slices(F.median(im, radius_vx=1), slices=[0, 2]),
          lambda a: (lambda m: np.stack([m[1], m[1], ((m[1].astype("f8") + m[3]) / 2).astype("f4"), *m[3:]]))(ndi.median_filter(a, 3)), "f4", "artefacts.interpolate_slices"),
+    Case("artefacts.remove_outliers", lambda im: A.remove_outliers(im, threshold=1.5), lambda a: flaws.without_outliers(a, 1.5)),
     Case("generators.plug", lambda im: N.plug(im, radius=4, outside=255), lambda a: np.where(tube(a), a, 255), "u1"),
     Case("generators.ct_scan", lambda im: N.ct_scan(im, levels={0: 100, 1: 200}, noise=0, dtype="u1", scanner=N.Scanner(blur_vx=0)), lambda a: np.where(a, 200, 100), "bool"),
 ]  # fmt: skip

@@ -108,10 +108,10 @@ def _medians(table: HostArray, span: Span) -> HostArray:
 
 
 @kernel(cost=1.0, workspace=2.0)
-def mapped_slices(block: Block, /, *, maps: Any, axis: int, nodata: float | None, dtype: str, start: Triple, shape: Triple, xp: Any) -> Block:
+def mapped_slices(block: Block, /, *, maps: Any, axis: int, nodata: float | None, dtype: str, start: Triple, **_: Any) -> Block:
     """The values of each slice times its factor plus its shift, in a floating type; no-data voxels stay as they are. Memory: a block of floats."""
     xp, place = namespace(block), beside(block)
-    rows = np.asarray(maps)[start[axis] : start[axis] + shape[axis]].astype(dtype)
+    rows = np.asarray(maps)[start[axis] : start[axis] + block.shape[axis]].astype(dtype)
     lay = tuple(-1 if a == axis else 1 for a in range(3))
     gain, shift = (xp.reshape(xp.asarray(np.ascontiguousarray(rows[:, i]), **place), lay) for i in range(2))
     values = xp.astype(block, getattr(xp, dtype))

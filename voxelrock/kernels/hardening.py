@@ -125,12 +125,12 @@ def _polynomial(squares: HostArray, means: HostArray, counts: HostArray, degree:
 
 
 @kernel(cost=2.0, workspace=2.0)
-def without_cupping(block: Block, /, *, line: Line, fit: Any, nodata: float | None, dtype: str, start: Triple, shape: Triple, xp: Any) -> Block:
+def without_cupping(block: Block, /, *, line: Line, fit: Any, nodata: float | None, dtype: str, start: Triple, **_: Any) -> Block:
     """Air, and what lies above it divided by the fitted polynomial, in a floating type; no-data voxels stay as they are. Memory: a block of floats."""
     xp, place = namespace(block), beside(block)
     kind, base = getattr(xp, dtype), float(fit[0])
     slices = []
-    for i, square in enumerate(_squares(xp, line, start, shape, place)):
+    for i, square in enumerate(_squares(xp, line, start, block.shape, place)):
         if i == 0 or not line.upright:
             gain = xp.astype(1.0 / _profile(xp, square, fit[1:]), kind)
         slices.append(((xp.astype(block[i, ...], kind) - base) * gain + base)[None, ...])

@@ -161,15 +161,15 @@ def _deviations(sums: HostArray, reach: int) -> HostArray:
 
 
 @kernel(cost=1.5, workspace=2.0)
-def without_rings(block: Block, /, *, offsets: Any, rest: Any, polar: Polar, nodata: float | None, dtype: str, start: Triple, shape: Triple, xp: Any) -> Block:
+def without_rings(block: Block, /, *, offsets: Any, rest: Any, polar: Polar, nodata: float | None, dtype: str, start: Triple, **_: Any) -> Block:
     """The block less both offsets of each voxel's slice and ring, in a floating type; no-data voxels stay as they are. Memory: a block of floats beside it."""
     xp, place = namespace(block), beside(block)
     kind = getattr(xp, dtype)
-    a, b = _offsets(xp, start, shape, polar, place)
+    a, b = _offsets(xp, start, block.shape, polar, place)
     numbers = xp.reshape(_numbers(xp, a, b, polar), (-1,))
-    part, n = slice(start[polar.axis], start[polar.axis] + shape[polar.axis]), shape[polar.axis]
+    part, n = slice(start[polar.axis], start[polar.axis] + block.shape[polar.axis]), block.shape[polar.axis]
     rows = xp.asarray((np.asarray(offsets)[part] + np.asarray(rest)[part]).astype(dtype), **place)
-    lay = xp.reshape(xp.take(rows, numbers, axis=1), (n, *(shape[i] for i in polar.across)))
+    lay = xp.reshape(xp.take(rows, numbers, axis=1), (n, *(block.shape[i] for i in polar.across)))
     order = (polar.axis, *polar.across)
     values = xp.astype(block, kind)
     result = values - xp.permute_dims(lay, tuple(order.index(i) for i in range(3)))
