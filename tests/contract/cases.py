@@ -22,6 +22,7 @@ from skimage.morphology import h_maxima, reconstruction
 from skimage.restoration import denoise_tv_chambolle
 
 import voxelrock as vr
+from tests.artefacts import artefacts_dense as flaws
 from tests.filters import contrast_dense as contrast
 from tests.filters import denoising_dense as denoised
 from tests.filters import features_dense as features
@@ -137,6 +138,8 @@ def saturated(a):
 
 def slices(a, labels, axis, exists):
     a, exists = np.moveaxis(a, axis, 0), np.moveaxis(exists, axis, 0)
+    if labels is None:
+        return np.array([v[e].mean(dtype="f8") if e.any() else np.nan for v, e in zip(a, exists)])
     return np.array([[np.mean(v[e] == label) if e.any() else np.nan for v, e in zip(a, exists)] for label in labels])
 
 
@@ -186,8 +189,17 @@ CROSS = ndi.generate_binary_structure(3, 1)
 
 F, S, G, N, L, M, P, X = vr.filters, vr.statistics, vr.segmentation, vr.generators, vr.labels, vr.morphology, vr.pores, vr.structure
 R = vr.registration
+A, F, S, G, N, L, M, P, X = vr.artefacts, vr.filters, vr.statistics, vr.segmentation, vr.generators, vr.labels, vr.morphology, vr.pores, vr.structure
 MISSING = 131  # a grey value of the u1 images, declared to be no data
 SMALL = vr.ZYX(z=9, y=11, x=8)
+AXIS = {"y": 5.0, "x": 3.5}
+PLUG = vr.Cylinder(axis="z", radius=4.5, center=AXIS)
+
+
+def off_axis(a):
+    y, x = np.ogrid[: a.shape[1], : a.shape[2]]
+    return np.broadcast_to(np.hypot(y - 5, x - 3.5), a.shape)
+
 
 CASES = [
     Case("filters.gaussian", lambda im: F.gaussian(im, sigma=1.3), lambda a: ndi.gaussian_filter(a, 1.3, output="f4")),
@@ -444,6 +456,24 @@ CASES = [
     Case("registration.rescale mask without data", lambda im: R.rescale(im.assign(nodata=MISSING) > 90, spacing=1.25).astype("u1"),
          lambda a: elsewhere.majority(np.where(a == MISSING, 255, a > 90).astype("u1"), (1.25,) * 3, 255), "u1", "registration.rescale"),
     Case("registration.rescale finer", lambda im: R.rescale(im, spacing=0.5), lambda a: elsewhere.linear(a, elsewhere.places((18, 22, 16), np.eye(3) / 2, (-0.25,) * 3)), covers="registration.rescale", tolerance=1e-7),
+    Case("artefacts.remove_rings", lambda im: A.remove_rings(im, center=AXIS, depth=3), lambda a: flaws.without_rings(a, (5, 3.5), half=1), tolerance=1e-6, device="host"),
+    Case("artefacts.remove_rings where", lambda im: A.remove_rings(im, center=AXIS, solid=(-5, 35), width=3, where=BALL),
+         lambda a: flaws.without_rings(a, (5, 3.5), reach=3, limits=(-5, 35), exists=ball(a)), "f4", "artefacts.remove_rings", tolerance=1e-6, device="host"),
+    Case("artefacts.correct_beam_hardening", lambda im: A.correct_beam_hardening(im, cylinder=PLUG, air=-20, solid=(-8, 35), degree=2),
+         lambda a: flaws.without_cupping(a, off_axis(a), (-8, 35), -20, degree=2, exists=off_axis(a) <= 4.5), "f4", tolerance=1e-6, device="host"),
+    Case("artefacts.correct_beam_hardening where", lambda im: A.correct_beam_hardening(im, cylinder=PLUG, air=10, solid=(9000, 38000), where=BALL),
+         lambda a: flaws.without_cupping(a, off_axis(a), (9000, 38000), 10, exists=ball(a)), "u2", "artefacts.correct_beam_hardening", tolerance=1e-6, device="host"),
+    Case("artefacts.correct_drift", lambda im: A.correct_drift(im, solid=(9000, 38000)), lambda a: flaws.without_drift(a, (9000, 38000)), tolerance=1e-6, device="host"),
+    Case("artefacts.correct_drift where", lambda im: A.correct_drift(im, axis="y", solid=(-5, 35), where=BALL),
+         lambda a: flaws.without_drift(a, (-5, 35), 1, ball(a)), "f4", "artefacts.correct_drift", tolerance=1e-6, device="host"),
+    Case("artefacts.bad_slices", lambda im: A.bad_slices(im, axis="y", where=BALL)["mean"], lambda a: slices(a, None, 1, ball(a)), "u2", tolerance=1e-14, device="host"),
+    Case("artefacts.bad_slices difference", lambda im: A.bad_slices(im)["difference"],
+         lambda a: (lambda d: np.fmin(np.append(np.nan, d), np.append(d, np.nan)))(np.abs(np.diff(a.astype("f8"), axis=0)).mean((1, 2))), "f4", "artefacts.bad_slices", tolerance=1e-5, device="host"),
+    Case("artefacts.interpolate_slices", lambda im: A.interpolate_slices(im, slices=[1, 2], axis="x"),
+         lambda a: np.stack([*(np.rint(a[..., 0] + (a[..., 3].astype("f8") - a[..., 0]) * (n / 3)).astype(a.dtype) for n in range(3)), *(a[..., n] for n in range(3, a.shape[2]))], -1)),
+    Case("artefacts.interpolate_slices f4", lambda im: A.interpolate_slices(F.median(im, radius_vx=1), slices=[0, 2]),
+         lambda a: (lambda m: np.stack([m[1], m[1], ((m[1].astype("f8") + m[3]) / 2).astype("f4"), *m[3:]]))(ndi.median_filter(a, 3)), "f4", "artefacts.interpolate_slices"),
+    Case("artefacts.remove_outliers", lambda im: A.remove_outliers(im, threshold=1.5), lambda a: flaws.without_outliers(a, 1.5)),
     Case("generators.plug", lambda im: N.plug(im, radius=4, outside=255), lambda a: np.where(tube(a), a, 255), "u1"),
     Case("generators.ct_scan", lambda im: N.ct_scan(im, levels={0: 100, 1: 200}, noise=0, dtype="u1", scanner=N.Scanner(blur_vx=0)), lambda a: np.where(a, 200, 100), "bool"),
     Case("filters.non_local_means", lambda im: F.non_local_means(im, search_vx=2, noise=9, strength=0.7), lambda a: denoised.non_local_means(a, (2, 2, 2), (1, 1, 1), 9, 0.7), "u1", tolerance=3e-5),

@@ -1,0 +1,112 @@
+"""Where the dark and the bright class of a histogram lie; values in fixed point, so that sums are exact."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import scipy.ndimage as ndi
+
+from voxelrock.errors import DataError
+from voxelrock.kernels.backend import jit
+from voxelrock.kernels.thresholds import otsu
+from voxelrock.typing import HostArray
+
+DARK, CUT, BRIGHT, SPREAD, TOP = range(5)
+"""What :func:`levels` gives: median of the dark class, Otsu's threshold, median and robust deviation of the bright class, the largest value."""
+BINS = 1024
+"""Of the histograms of shells and slices."""
+_BITS = 30
+
+
+def levels(counts: HostArray, values: HostArray) -> HostArray:
+    """The classes of a histogram parted by Otsu's threshold; deviations are 1.4826 medians of the absolute deviation.
+
+    Raises
+    ------
+    DataError
+        Fewer than two different values were counted.
+    """
+    cut = otsu(counts, values)
+    dark, bright = values <= cut, values > cut
+    level = weighted_median(counts[bright], values[bright])
+    spread = 1.4826 * weighted_median(counts[bright], np.abs(values[bright] - level))
+    return np.array([weighted_median(counts[dark], values[dark]), cut, level, spread, values[np.flatnonzero(counts)[-1]]], float)
+
+
+def weighted_median(counts: HostArray, values: HostArray) -> float:
+    """The lower median of values that occur so many times."""
+    order = np.argsort(values, kind="stable")
+    total = np.cumsum(counts[order])
+    return float(values[order][np.searchsorted(total, (total[-1] + 1) // 2)])
+
+
+def fixed_point(dtype: Any, limits: Any) -> float:
+    """What values between limits are multiplied by before they are rounded and added as integers: 1 for integers of up to 16 bits, else a power of two
+    that keeps 30 bits of the largest; 2**33 of them fit in 64 bits."""
+    kind = np.dtype(dtype)
+    if kind.kind == "b" or (kind.kind in "iu" and kind.itemsize <= 2):
+        return 1.0
+    most = max(abs(float(limits[0])), abs(float(limits[1])))
+    return math.ldexp(1.0, _BITS - math.frexp(most)[1]) if most > 0 else 1.0
+
+
+def refuse_nan(block: HostArray, *mask: HostArray) -> None:
+    """Raise ``DataError`` where a counted voxel is NaN."""
+    if block.dtype.kind == "f" and bool(np.any(np.isnan(block) & mask[0] if mask else np.isnan(block))):
+        raise DataError("NaN among the voxels of the fit: declare it with image.assign(nodata=float('nan')), or leave it out with where=")
+
+
+Span = tuple[float, float]
+
+
+def span_of(limits: HostArray) -> Span:
+    """From a fifth of their distance below two limits to as much above: so far the bins of histograms reach."""
+    low, high = float(limits[0]), float(limits[1])
+    return low - (high - low) / 5, high + (high - low) / 5
+
+
+def join_tables(partials: list[tuple[Span, HostArray]]) -> tuple[Span, HostArray]:
+    """The histograms of several blocks."""
+    table = partials[0][1]
+    for _, more in partials[1:]:
+        table = table + more
+    return partials[0][0], table
+
+
+def middles(span: Span) -> HostArray:
+    """The middles of the bins."""
+    low, high = span
+    return low + (high - low) * (np.arange(BINS) + 0.5) / BINS
+
+
+@jit
+def count_binned(values: HostArray, chosen: HostArray, masked: bool, group: HostArray, limits: tuple[float, float], table: HostArray) -> None:
+    """Count the values of a plane in the bins between the limits, in the row of the table that each voxel's group names."""
+    low, high = limits
+    scale = BINS / (high - low) if high > low else 0.0
+    for j in range(values.shape[0]):
+        for k in range(values.shape[1]):
+            if masked and not chosen[j, k]:
+                continue
+            value = np.float64(values[j, k])
+            if value >= low and value <= high:
+                table[group[j, k], min(int((value - low) * scale), BINS - 1)] += 1
+
+
+def peak(table: HostArray, values: HostArray) -> tuple[float, float]:
+    """The grey values within two deviations about the peak above Otsu's threshold, from histograms (group, bin) whose bins have values of their own.
+
+    The deviation is that of the values above the peak, so that what is darker than the solid (blurred edges, microporous rock) does not widen it.
+    """
+    edges = np.linspace(float(values.min()), float(values.max()), BINS + 1)
+    counts = np.histogram(values.ravel(), edges, weights=np.broadcast_to(table, values.shape).ravel().astype(float))[0]
+    axis = (edges[1:] + edges[:-1]) / 2
+    known = levels(counts, axis)
+    width = max(1.0, known[SPREAD] / (axis[1] - axis[0]) / 4)
+    smooth = np.where(axis > known[CUT], ndi.gaussian_filter1d(counts, width, mode="constant"), 0.0)
+    top = float(axis[np.argmax(smooth)])
+    above = axis >= top
+    spread = 1.4826 * weighted_median(counts[above], axis[above] - top) + (axis[1] - axis[0])
+    return max(float(np.nextafter(known[CUT], np.inf)), top - 2 * spread), top + 2 * spread
