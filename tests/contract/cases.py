@@ -457,7 +457,7 @@ CASES = [
          lambda a: elsewhere.majority(np.where(a == MISSING, 255, a > 90).astype("u1"), (1.25,) * 3, 255), "u1", "registration.rescale"),
     Case("registration.rescale finer", lambda im: R.rescale(im, spacing=0.5), lambda a: elsewhere.linear(a, elsewhere.places((18, 22, 16), np.eye(3) / 2, (-0.25,) * 3)), covers="registration.rescale", tolerance=1e-7),
     Case("artefacts.remove_rings", lambda im: A.remove_rings(im, center=AXIS, depth=3), lambda a: flaws.without_rings(a, (5, 3.5), half=1), tolerance=1e-6, device="host"),
-    Case("artefacts.remove_rings where", lambda im: A.remove_rings(im, center=AXIS, solid=(-5, 35), width=3, where=BALL),
+    Case("artefacts.remove_rings where", lambda im: A.remove_rings(im, center=AXIS, solid=(-5, 35), width=3, depth=9, where=BALL),
          lambda a: flaws.without_rings(a, (5, 3.5), reach=3, limits=(-5, 35), exists=ball(a)), "f4", "artefacts.remove_rings", tolerance=1e-6, device="host"),
     Case("artefacts.correct_beam_hardening", lambda im: A.correct_beam_hardening(im, cylinder=PLUG, air=-20, solid=(-8, 35), degree=2),
          lambda a: flaws.without_cupping(a, off_axis(a), (-8, 35), -20, degree=2, exists=off_axis(a) <= 4.5), "f4", tolerance=1e-6, device="host"),

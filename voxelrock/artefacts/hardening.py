@@ -77,8 +77,9 @@ def correct_beam_hardening(
     -----
     Bitwise at any chunking: histograms of shells are integers, in 1024 bins that reach a fifth of their distance beyond the quantiles 0.001 and 0.999.
     Readings: quantiles, histograms, correction. Memory: 8 kB a shell; the counting runs on the host. Real trends from the axis outwards cannot be told from
-    cupping, nor can minerals that lie unevenly: on synthetic carbonate of 96³ voxels, whose solid phases overlap in grey, the correction does harm (cupping of a
-    tenth and none), and on tight rock it removes half; give ``solid`` there, a range of one mineral, and compare. Ketcham & Carlson 2001, doi:10.1016/S0098-3004(00)00116-3.
+    cupping, nor can minerals that lie unevenly: on synthetic
+    carbonate of 96³ voxels, whose solid phases overlap in grey, the correction does harm (at a cupping of a tenth, and of none), and on tight rock it
+    removes half; give ``solid`` there, the range of one mineral, and compare. Ketcham & Carlson 2001, doi:10.1016/S0098-3004(00)00116-3.
 
     Examples
     --------
