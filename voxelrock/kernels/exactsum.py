@@ -231,9 +231,12 @@ def _sum_and_extremes_host(block: HostArray, /, *mask: HostArray) -> list[Any]:
 @jit
 def _add_integers(rows: HostArray, masks: HostArray, ends: HostArray) -> tuple[int, int]:
     """Count and sum, which 2**31 voxels of 32 bits do not exceed; the extremes go into ``ends``. An empty mask counts all."""
-    low, high, count, first = ends[0], ends[1], 0, 0
+    low, high = ends[0], ends[1]
+    count: Any = 0
+    first: Any = 0
     for r in range(rows.shape[0]):
-        row, here = rows[r], np.int64(0)
+        row = rows[r]
+        here: Any = np.int64(0)
         if masks.size:
             mask = masks[r]
             for i in range(row.size):
