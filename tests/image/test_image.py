@@ -434,4 +434,4 @@ def test_every_subject_is_bound_to_data_arrays():
     grown = vr.morphology.reconstruction(vr.from_array(seeds, spacing="2 um"), image, connectivity=6).compute()
     assert 0 < grown.sum() < pores.sum()
     np.testing.assert_array_equal(array.copy(data=seeds).voxel.morphology.reconstruction(array, connectivity=6), grown)  # a second image by position
-    assert set(dir(array.voxel)) == {"image", "filters", "labels", "morphology", "pores", "segmentation", "statistics", "structure"}
+    assert set(dir(array.voxel)) == {"image", "filters", "labels", "morphology", "pores", "registration", "segmentation", "statistics", "structure"}
