@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable
 from functools import wraps
 from importlib import import_module
@@ -17,7 +18,17 @@ from voxelrock.image.creation import from_xarray
 from voxelrock.io.opening import open as open_image
 from voxelrock.io.registry import suffixes
 
-SUBJECTS = ("filters", "labels", "morphology", "pores", "segmentation", "statistics", "structure")
+SUBJECTS = ("filters", "labels", "morphology", "pores", "registration", "segmentation", "statistics", "structure")
+
+
+def operations(subject: ModuleType) -> list[str]:
+    """What a subject does to an image: its functions, whose first argument is positional; no classes, and nothing that takes no image."""
+    return [name for name in subject.__all__ if inspect.isfunction(thing := getattr(subject, name)) and _takes_an_image(thing)]
+
+
+def _takes_an_image(function: Callable[..., Any]) -> bool:
+    first = next(iter(inspect.signature(function).parameters.values()), None)
+    return first is not None and first.kind is first.POSITIONAL_ONLY and "VoxelImage" in str(first.annotation)
 
 
 class _Subject:
@@ -28,11 +39,12 @@ class _Subject:
         self.__doc__ = subject.__doc__
 
     def __dir__(self) -> Iterable[str]:
-        return list(self._subject.__all__)
+        return operations(self._subject)
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
-        if name not in self._subject.__all__:
-            raise AttributeError(f"{self._subject.__name__} has no operation {name!r}; it has {', '.join(self._subject.__all__)}")
+        if name not in operations(self._subject):
+            where = f"; {name} does not work on an image: it is {self._subject.__name__}.{name}" if name in self._subject.__all__ else ""
+            raise AttributeError(f"{self._subject.__name__} has no operation {name!r} on an image{where}; it has {', '.join(operations(self._subject))}")
         function = getattr(self._subject, name)
 
         @wraps(function)

@@ -51,7 +51,7 @@ FAMILY = Family(
     "thresholds",
     "Thresholds of a stored u2 image",
     (
-        *(criterion(method) for method in ("isodata", "li", "triangle", "yen")),
+        *(criterion(method) for method in ("mean", "isodata", "li", "triangle", "yen")),
         Operation(
             "Sauvola's, boxes of 15³, store to store",
             (Contender(VOXELROCK, sauvola), Contender("scikit-image", stores.in_memory(skimage_sauvola), needs=("skimage",))),

@@ -230,6 +230,14 @@ def test_the_accessor_speaks_for_every_subject():
         _ = array.voxel.filters.nonsense
 
 
+def test_the_accessor_offers_what_works_on_an_image():
+    array = vr.full(shape=4, value=1, dtype="u1").to_xarray()
+    assert set(vr.segmentation.__all__) - set(dir(array.voxel.segmentation)) == {"FeatureBank", "PixelClassifier", "assess", "porosity_curve"}  # of histograms
+    assert set(vr.registration.__all__) - set(dir(array.voxel.registration)) == {"Registration", "Transform"}
+    with pytest.raises(AttributeError, match=r"it is voxelrock\.segmentation\.PixelClassifier; it has class_probability"):
+        _ = array.voxel.segmentation.PixelClassifier
+
+
 def test_the_repr_says_what_matters():
     x = vr.filters.median(vr.zeros(shape=100, spacing="8 um"), radius_vx=1)
     text = repr(x)
@@ -426,4 +434,4 @@ def test_every_subject_is_bound_to_data_arrays():
     grown = vr.morphology.reconstruction(vr.from_array(seeds, spacing="2 um"), image, connectivity=6).compute()
     assert 0 < grown.sum() < pores.sum()
     np.testing.assert_array_equal(array.copy(data=seeds).voxel.morphology.reconstruction(array, connectivity=6), grown)  # a second image by position
-    assert set(dir(array.voxel)) == {"image", "filters", "labels", "morphology", "pores", "segmentation", "statistics", "structure"}
+    assert set(dir(array.voxel)) == {"image", "filters", "labels", "morphology", "pores", "registration", "segmentation", "statistics", "structure"}

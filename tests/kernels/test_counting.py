@@ -93,6 +93,27 @@ def test_extremes(block):
     assert histograms.extremes(block, np.zeros(block.shape, bool)) == [0, None, None, 0]
 
 
+@pytest.mark.parametrize("dtype", ["bool", "u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f4", "f8"])
+@pytest.mark.parametrize("masked", [False, True])
+def test_sums_and_extremes_of_all_types(dtype, masked):
+    rng = np.random.default_rng(5)
+    block = rng.normal(0, 1e5, (5, 4, 7)).astype(dtype) if dtype[0] == "f" else np.frombuffer(rng.bytes(140 * 8), np.dtype(dtype))[:140].reshape(5, 4, 7)
+    if dtype == "bool":
+        block = rng.random((5, 4, 7)) < 0.5
+    mask = rng.random(block.shape) < 0.4
+    mask[2] = False
+    chosen = block[mask] if masked else block.ravel()
+    expected = [chosen.size, int(sum(map(Fraction, chosen.tolist())) * 2**exactsum.UNIT), chosen.min(), chosen.max()]
+    masks = (mask,) if masked else ()
+    assert exactsum.sum_and_extremes(block, *masks) == expected
+    assert exactsum.sum_and_extremes(np.asfortranarray(block), *masks) == expected
+    if np.dtype(dtype).itemsize < 8:
+        assert exactsum.sum_and_extremes(foreign(block), *map(foreign, masks)) == expected
+    assert (
+        exactsum.sum_and_extremes(block, np.zeros_like(mask)) == [0, 0, None, None] == exactsum.sum_and_extremes(foreign(block), foreign(np.zeros_like(mask)))
+    )
+
+
 @pytest.mark.parametrize("dtype", ["f4", "f8"])
 def test_sums_are_exact(dtype):
     @given(
@@ -117,6 +138,8 @@ def test_a_sum_is_rounded_once():
     assert exactsum.to_float(exactsum.total(values)) == math.fsum(values.ravel())
     with pytest.raises(DataError, match="NaN or infinity"):
         exactsum.total(np.array([[[np.inf]]]))
+    with pytest.raises(DataError, match="NaN or infinity"):
+        exactsum.sum_and_extremes(np.array([[[1.0, np.nan]]]))
 
 
 @pytest.mark.parametrize("dtype", ["f4", "f8", "i4", "u4", "i8", "u8"])

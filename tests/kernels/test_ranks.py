@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from voxelrock.errors import ParameterError, ParameterTypeError
+from voxelrock.kernels import rank_search
 from voxelrock.kernels.ranks import median, median_halo
 
 DTYPES = ["bool", "int8", "uint8", "uint16", "int16", "int32", "uint32", "int64", "uint64", "float32", "float64"]
@@ -134,3 +135,22 @@ def test_what_cannot_be_used_is_refused():
     with pytest.raises(ParameterTypeError, match="complex64"):
         median(block.astype(np.complex64), radius=(1, 1, 1))
     assert median_halo(radius=(0, 1, 2), footprint="ball") == (0, 1, 2)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "int32", "uint32", "int64", "float32", "float64"])
+@pytest.mark.parametrize("places", [0, 2**13, 2**16])
+@pytest.mark.parametrize(("radius", "footprint"), [((2, 2, 2), "cube"), ((3, 3, 3), "ball"), ((3, 3, 3), "cube"), ((1, 2, 9), "cube")])
+def test_values_of_many_bits_are_searched_in_tiles_of_any_size(monkeypatch, dtype, places, radius, footprint):
+    monkeypatch.setattr(rank_search, "_PLACES", places)  # tiles of few voxels; none, where all bits are searched
+    generator = np.random.default_rng(3)
+    image = generator.normal(0, 1000, (9, 13, 150)).astype(dtype if dtype[0] != "u" else "int64").astype(dtype)
+    image[:, 4:8] = image[:, :4]  # equal values
+    image[2, 3, ::7] = 0
+    expected = ndimage.median_filter(image.astype("i8" if dtype[0] != "f" else dtype), footprint=window(radius, footprint))
+    assert median(pad(image, radius), radius=radius, footprint=footprint).tobytes() == (expected + 0).astype(dtype).tobytes()
+    if dtype[0] == "f":
+        image[4, 6, [20, 90]] = math.nan, -math.nan
+        lost = ndimage.maximum_filter(np.isnan(image), footprint=window(radius, footprint))
+        found = median(pad(image, radius), radius=radius, footprint=footprint)
+        np.testing.assert_array_equal(np.isnan(found), lost)
+        np.testing.assert_array_equal(found[~lost], expected[~lost])

@@ -46,7 +46,7 @@ def padded(a, bound):
 def test_features_are_scipys(dtype):
     a = scan(1, dtype)
     bound = dense.BANK.bound(vr.from_array(a))
-    found = kernels.feature_rows(padded(a, bound), bound, 0, 24)
+    found = kernels.FeatureReader(padded(a, bound), bound).rows(0, 24)
     np.testing.assert_array_equal(found, dense.rows(a).reshape(-1, 5))
 
 
@@ -56,11 +56,58 @@ def test_scales_are_lengths_and_heed_anisotropy():
     bank = FeatureBank.multiscale(scale=["4 um", 6], of=("gaussian", "local_deviation"))
     assert bank.names == ["value", "gaussian 4 um", "gaussian 6.0", "local_deviation 4 um", "local_deviation 6.0"]
     bound = bank.bound(image)
-    found = kernels.feature_rows(padded(a, bound), bound, 0, 24).reshape(*a.shape, 5)
+    found = kernels.FeatureReader(padded(a, bound), bound).rows(0, 24).reshape(*a.shape, 5)
     np.testing.assert_array_equal(found[..., 1], ndi.gaussian_filter(a, (1, 2, 2), output="f4"))
     np.testing.assert_array_equal(found[..., 2], ndi.gaussian_filter(a, (1.5, 3, 3), output="f4"))
     window = np.lib.stride_tricks.sliding_window_view(np.pad(a.astype("f8"), [(1, 1), (2, 2), (2, 2)], mode="symmetric"), (3, 5, 5))
     np.testing.assert_allclose(found[..., 3], window.std(axis=(3, 4, 5)), rtol=1e-6, atol=1e-6)
+
+
+DERIVED = ("gradient_magnitude", "laplacian_of_gaussian", "hessian_eigenvalues", "structure_tensor_eigenvalues")
+
+
+def filtered(image, name, scale):
+    """A feature of derivatives by the filter of its name, on the whole image."""
+    options = {"integration": f"{float(scale.split()[0]) / 2} um"} if name == "structure_tensor_eigenvalues" else {}
+    found = getattr(vr.filters, name)
+    ranks = [{"rank": k} for k in (1, 2, 3)] if name.endswith("eigenvalues") else [{}]
+    return [found(image, sigma=scale, **rank, **options).compute() for rank in ranks]
+
+
+@pytest.mark.parametrize("dtype", ["u1", "u2", "f4", "f8", "bool"])
+@pytest.mark.parametrize("slab", [100, 2000, 2**18])
+def test_features_of_derivatives_are_those_of_the_filters_in_physical_units(monkeypatch, dtype, slab):
+    monkeypatch.setattr(kernels, "_SLAB", slab)
+    a = scan(4) > 100 if dtype == "bool" else scan(4, dtype)
+    image = vr.from_array(a, spacing=vr.ZYX(z="4 um", y="2 um", x="2.5 um"))
+    scales = ("3 um", "6 um")
+    bank = FeatureBank.multiscale(scale=scales, of=("gaussian", *DERIVED))
+    bound = bank.bound(image)
+    expected = [a, *(vr.filters.gaussian(image, sigma=s).compute() for s in scales)]
+    for name in DERIVED:
+        for scale in scales:
+            expected += filtered(image, name, scale)
+    assert bank.size == len(expected) == 19
+    reader = kernels.FeatureReader(padded(a, bound), bound)
+    found = np.concatenate([reader.rows(first, last) for first, last in kernels.slabs(24, 24 * 24)])
+    for k, one in enumerate(expected):
+        np.testing.assert_array_equal(found[:, k], one.astype("f4").reshape(-1), err_msg=str(k))
+
+
+def test_slices_anywhere_in_a_block_have_the_same_features():
+    a = scan(4)
+    bound = FeatureBank([{"name": "structure_tensor_eigenvalues", "scale_vx": 1.5}]).bound(vr.from_array(a))
+    whole = kernels.FeatureReader(padded(a, bound), bound).rows(0, 24).reshape(24, -1, 3)
+    reader = kernels.FeatureReader(padded(a, bound), bound)
+    for first, last in ((2, 3), (3, 9), (10, 11), (20, 21), (20, 24), (5, 6), (4, 7), (4, 5)):
+        np.testing.assert_array_equal(reader.rows(first, last).reshape(last - first, -1, 3), whole[first:last])
+
+
+def test_the_default_bank_is_intensity_edges_blobs_and_bending_at_four_scales():
+    bank = FeatureBank.multiscale()
+    assert bank.size == 1 + 4 * (1 + 1 + 1 + 3)
+    assert bank.names[:5] == ["value", "gaussian 1 vx", "gaussian 2 vx", "gaussian 4 vx", "gaussian 8 vx"]
+    assert bank.names[-1] == "hessian_eigenvalues 8 vx"
 
 
 @pytest.mark.parametrize("masked", [False, True])
@@ -146,6 +193,11 @@ def test_a_model_comes_back_from_its_file(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["model.npz"]
     micrometres = image.assign_grid(spacing="0.002 mm")
     np.testing.assert_array_equal(again.classify(micrometres).compute(), found.compute())
+    curved = FeatureBank([("hessian_eigenvalues", 3), {"name": "structure_tensor_eigenvalues", "scale_vx": 1}, "value"])
+    forest = Forest.of([dense.tree(seed, features=curved.size) for seed in range(3)])
+    PixelClassifier(curved, forest, dense.CLASSES, ((2.0, 2.0, 2.0), "um"), "uint8").save(tmp_path / "curved.npz")
+    bent = PixelClassifier.load(tmp_path / "curved.npz")
+    assert bent.classify(micrometres).data.name == bent.classify(image).data.name  # the same bits: lengths are counted in the unit of training
 
 
 def written(path, model, header=None, **arrays):
@@ -249,4 +301,7 @@ def test_banks_refuse():
     with pytest.raises(ParameterError, match="less than 1000 voxels; got 0"):
         FeatureBank([{"name": "gaussian", "scale_vx": 0}]).bound(vr.full(shape=3, value=1, dtype="u1"))
     with pytest.raises(ParameterError, match="give either scale="):
-        FeatureBank.multiscale()
+        FeatureBank.multiscale(scale="2 um", scale_vx=2)
+    flat = vr.full(shape=3, value=1, dtype="u1", spacing=vr.ZYX(z="9 um", y="1 um", x="1 um"))
+    with pytest.raises(ParameterError, match="'laplacian_of_gaussian' need a scale that reaches a voxel along every axis; 1 um is"):
+        FeatureBank([("laplacian_of_gaussian", "1 um")]).bound(flat)

@@ -25,12 +25,6 @@ def _occupied(counts: HostArray, values: HostArray) -> tuple[HostArray, HostArra
     return counts[first : last + 1].astype(float), values[first : last + 1].astype(float)
 
 
-def mean(counts: HostArray, values: HostArray) -> float:
-    """The mean."""
-    counts, values = _occupied(counts, values)
-    return float(counts @ values / counts.sum())
-
-
 def isodata(counts: HostArray, values: HostArray) -> float:
     """The lowest value that is the mean of the means of its two classes, to within one bin. Ridler & Calvard 1978, doi:10.1109/TSMC.1978.4310039."""
     counts, values = _occupied(counts, values)
@@ -145,7 +139,6 @@ CRITERIA: dict[str, Callable[[HostArray, HostArray], float]] = {
     "isodata": isodata,
     "li": li,
     "maximum_entropy": maximum_entropy,
-    "mean": mean,
     "minimum": minimum,
     "triangle": triangle,
     "yen": yen,

@@ -5,6 +5,7 @@ Along z, then y, then x, each rounded once, in the order of ``scipy.ndimage.gaus
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import numpy as np
 from voxelrock.errors import ParameterError
 from voxelrock.kernels.backend import jit, kernel, namespace
 from voxelrock.kernels.convolution import Sigmas, gaussian_halo, gaussian_weights
-from voxelrock.kernels.eigenvalues import eigenvalue
+from voxelrock.kernels.eigenvalues import Six, eigenvalue
 from voxelrock.kernels.rows import check_real, inner_shape
 from voxelrock.typing import Block, HostArray, Triple
 
@@ -77,15 +78,17 @@ def _pass(flat: HostArray, rows: tuple[int, int], step: int, weights: HostArray,
     depth, height, width = out.shape
     radius = weights.size - 1
     buffer = np.empty(min(_LANES, width))
-    for z in range(depth):
+    slabs = depth if step == rows[1] and height == 1 else 1  # along z, the slices of a piece follow one another: they share what they read
+    for first in range(0, depth, slabs):
         for y in range(height):
             for x in range(0, width, _LANES):
                 line = buffer[: min(_LANES, width - x)]
-                centre = (z * rows[0] + y) * rows[1] + radius * step + x
-                _begin(flat, centre, weights[0], line)
-                for j in range(radius, 0, -1):
-                    _add_pair(flat, centre - j * step, centre + j * step, weights[j], odd, line)
-                _store(line, out[z, y, x : x + line.size])
+                for z in range(first, first + slabs):
+                    centre = (z * rows[0] + y) * rows[1] + radius * step + x
+                    _begin(flat, centre, weights[0], line)
+                    for j in range(radius, 0, -1):
+                        _add_pair(flat, centre - j * step, centre + j * step, weights[j], odd, line)
+                    _store(line, out[z, y, x : x + line.size])
 
 
 @jit
@@ -112,8 +115,8 @@ def _store(line: HostArray, out: HostArray) -> None:
         out[i] = line[i]
 
 
-def _derivatives(block: Block, sigma: Sigmas, truncate: float, orders: tuple[Triple, ...]) -> list[Block]:
-    """The derivatives of a block with its halo, passes shared."""
+def derivatives(block: Block, sigma: Sigmas, truncate: float, orders: tuple[Triple, ...]) -> list[Block]:
+    """The derivatives of a block with its halo, by their orders along (z, y, x); those that begin alike share their first passes."""
     radii = gaussian_halo(sigma=sigma, truncate=truncate)
     inner_shape(block, radii)
     check_real(block)
@@ -138,14 +141,19 @@ def _derivatives(block: Block, sigma: Sigmas, truncate: float, orders: tuple[Tri
 @kernel(cost=20.0, exact=True, workspace=6.0)
 def gaussian_derivative(block: Block, /, *, sigma: Sigmas, truncate: float, order: Triple, scale: float) -> Block:
     """The derivative of some order along each axis of the block smoothed by a Gaussian, times ``scale``; float32, or float64 for float64."""
-    return _derivatives(block, sigma, truncate, (order,))[0] * scale
+    return derivatives(block, sigma, truncate, (order,))[0] * scale
 
 
 @kernel(cost=60.0, exact=True, workspace=16.0)
 def gradient_magnitude(block: Block, /, *, sigma: Sigmas, truncate: float, scales: Scales) -> Block:
     """The length of the gradient of the block smoothed by a Gaussian, components times ``scales``; float32, or float64 for float64."""
+    return length_of(derivatives(block, sigma, truncate, GRADIENT), scales)
+
+
+def length_of(parts: Sequence[Block], scales: Scales) -> Block:
+    """The length of a vector of :data:`GRADIENT`, components times ``scales``."""
     total: Any = None
-    for part, scale in zip(_derivatives(block, sigma, truncate, GRADIENT), scales):
+    for part, scale in zip(parts, scales):
         square = (part * scale) * (part * scale)
         total = square if total is None else total + square
     return namespace(total).sqrt(total)
@@ -154,8 +162,13 @@ def gradient_magnitude(block: Block, /, *, sigma: Sigmas, truncate: float, scale
 @kernel(cost=60.0, exact=True, workspace=16.0)
 def laplacian_of_gaussian(block: Block, /, *, sigma: Sigmas, truncate: float, scales: Scales) -> Block:
     """The sum of second derivatives of the block smoothed by a Gaussian, times the squares of ``scales``; float32, or float64 for float64."""
+    return sum_of(derivatives(block, sigma, truncate, PURE), scales)
+
+
+def sum_of(parts: Sequence[Block], scales: Scales) -> Block:
+    """The sum of :data:`PURE`, times the squares of ``scales``."""
     total: Any = None
-    for part, scale in zip(_derivatives(block, sigma, truncate, PURE), scales):
+    for part, scale in zip(parts, scales):
         total = part * (scale * scale) if total is None else total + part * (scale * scale)
     return total
 
@@ -163,18 +176,27 @@ def laplacian_of_gaussian(block: Block, /, *, sigma: Sigmas, truncate: float, sc
 @kernel(cost=150.0, exact=True, workspace=40.0)
 def hessian_eigenvalue(block: Block, /, *, sigma: Sigmas, truncate: float, scales: Scales, rank: int) -> Block:
     """An eigenvalue of the matrix of second derivatives of the block smoothed by a Gaussian, the largest of rank 1; float32, or float64 for float64."""
+    return eigenvalue(derivatives(block, sigma, truncate, SECOND), factors=second_factors(scales), rank=rank)
+
+
+def second_factors(scales: Scales) -> Six:
+    """What :data:`SECOND` is multiplied by, so that it is per squared length."""
     z, y, x = scales
-    parts = _derivatives(block, sigma, truncate, SECOND)
-    return eigenvalue(parts, factors=(z * z, y * y, x * x, z * y, z * x, y * x), rank=rank)
+    return z * z, y * y, x * x, z * y, z * x, y * x
 
 
 @kernel(cost=200.0, exact=True, workspace=48.0)
 def structure_tensor_eigenvalue(block: Block, /, *, sigma: Sigmas, integration: Sigmas, truncate: float, scales: Scales, rank: int) -> Block:
     """An eigenvalue of the Gaussian mean of products of the gradient's components, the largest of rank 1; float32, or float64 for float64."""
-    z, y, x = (part * scale for part, scale in zip(_derivatives(block, sigma, truncate, GRADIENT), scales))
-    products = (z * z, y * y, x * x, z * y, z * x, y * x)
-    parts = [_derivatives(product, integration, truncate, ((0, 0, 0),))[0] for product in products]
+    products = products_of(derivatives(block, sigma, truncate, GRADIENT), scales)
+    parts = [derivatives(product, integration, truncate, ((0, 0, 0),))[0] for product in products]
     return eigenvalue(parts, factors=(1.0,) * 6, rank=rank)
+
+
+def products_of(parts: Sequence[Block], scales: Scales) -> list[Block]:
+    """The products zz, yy, xx, zy, zx, yx of the components of :data:`GRADIENT`, times ``scales`` first."""
+    z, y, x = (part * scale for part, scale in zip(parts, scales))
+    return [z * z, y * y, x * x, z * y, z * x, y * x]
 
 
 @kernel(cost=2.0, exact=True, workspace=2.0)

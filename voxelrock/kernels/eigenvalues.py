@@ -21,6 +21,8 @@ _COSINE = (
 """cos(2/3 arccos(s)) as a polynomial of s between 0 and 1, to 5e-14."""
 _ROOT3 = 1.7320508075688772
 _TINY = 1e-290
+_LANES = 2048
+"""Matrices that are worked on together: they stay in a second-level cache."""
 
 Six = tuple[float, float, float, float, float, float]
 
@@ -33,12 +35,7 @@ def eigenvalue(elements: Sequence[Block], *, factors: Six, rank: int) -> Block:
     first = elements[0]
     xp = namespace(first)
     if xp is np:
-        out = np.empty(first.shape, first.dtype)
-        flat = [np.ascontiguousarray(part).reshape(-1) for part in elements]
-        constants = np.array([*factors, *_COSINE])
-        buffer = np.empty((6, min(4096, max(1, out.size))))
-        _solve((flat[0], flat[1], flat[2], flat[3], flat[4], flat[5]), constants, rank, buffer, out.reshape(-1))
-        return out
+        return _on_host(elements, factors, (rank,))[0]
     a, b, c, d, e, f = (xp.astype(part, xp.float64) * factor for part, factor in zip(elements, factors))
     mean = (a + b + c) / 3.0
     a, b, c = a - mean, b - mean, c - mean
@@ -61,17 +58,34 @@ def eigenvalue(elements: Sequence[Block], *, factors: Six, rank: int) -> Block:
     return xp.astype(found, first.dtype)
 
 
+def eigenvalues(elements: Sequence[HostArray], *, factors: Six) -> HostArray:
+    """All three, from the largest to the smallest, along the first axis: what :func:`eigenvalue` gives, on the host alone, at the price of one."""
+    return _on_host(elements, factors, (1, 2, 3))
+
+
+def _on_host(elements: Sequence[HostArray], factors: Six, ranks: tuple[int, ...]) -> HostArray:
+    first = elements[0]
+    out = np.empty((len(ranks), *first.shape), first.dtype)
+    flat = [np.ascontiguousarray(part).reshape(-1) for part in elements]
+    buffer = np.empty((10, min(_LANES, max(1, first.size))))
+    constants = np.array([*factors, *_COSINE])
+    _solve((flat[0], flat[1], flat[2], flat[3], flat[4], flat[5]), constants, np.array(ranks), buffer, out.reshape(len(ranks), -1))
+    return out
+
+
 @jit
 def _solve(
-    parts: tuple[HostArray, HostArray, HostArray, HostArray, HostArray, HostArray], constants: HostArray, rank: int, buffer: HostArray, out: HostArray
+    parts: tuple[HostArray, HostArray, HostArray, HostArray, HostArray, HostArray], constants: HostArray, ranks: HostArray, buffer: HostArray, out: HostArray
 ) -> None:
-    for start in range(0, out.size, buffer.shape[1]):
-        n = min(buffer.shape[1], out.size - start)
+    for start in range(0, out.shape[1], buffer.shape[1]):
+        n = min(buffer.shape[1], out.shape[1] - start)
         for k in range(3):
             _scale(parts[k], start, constants[k], buffer[k, :n])
         for k in range(3):
             _scale(parts[3 + k], start, constants[3 + k], buffer[3 + k, :n])
-        _row(buffer, n, constants[6:], rank, start, out)
+        _row(buffer[:6], n, constants[6:], buffer[6:])
+        for k in range(ranks.size):
+            _take(buffer[6:], ranks[k], out[k, start : start + n])
 
 
 @jit
@@ -82,9 +96,10 @@ def _scale(part: HostArray, start: int, factor: float, out: HostArray) -> None:
 
 
 @jit
-def _row(buffer: HostArray, count: int, series: HostArray, rank: int, start: int, out: HostArray) -> None:
-    zz, yy, xx, zy, zx, yx = buffer[0], buffer[1], buffer[2], buffer[3], buffer[4], buffer[5]
-    row = out[start : start + count]
+def _row(elements: HostArray, count: int, series: HostArray, found: HostArray) -> None:
+    """The mean of the eigenvalues, their spread, and the cosine and sine that part them."""
+    zz, yy, xx, zy, zx, yx = elements[0], elements[1], elements[2], elements[3], elements[4], elements[5]
+    means, spreads, cosines, sines = found[0], found[1], found[2], found[3]
     for i in range(count):
         mean = (zz[i] + yy[i] + xx[i]) / 3.0
         a, b, c, d, e, f = zz[i] - mean, yy[i] - mean, xx[i] - mean, zy[i], zx[i], yx[i]
@@ -97,10 +112,16 @@ def _row(buffer: HostArray, count: int, series: HostArray, rank: int, start: int
         for k in range(13, -1, -1):
             cosine = cosine * root + series[k]
         sine = 1.0 - cosine * cosine
-        sine = np.sqrt(0.0 if sine < 0.0 else sine) * _ROOT3
+        means[i], spreads[i], cosines[i], sines[i] = mean, spread, cosine, np.sqrt(0.0 if sine < 0.0 else sine) * _ROOT3
+
+
+@jit
+def _take(found: HostArray, rank: int, out: HostArray) -> None:
+    means, spreads, cosines, sines = found[0], found[1], found[2], found[3]
+    for i in range(out.size):
         if rank == 1:
-            row[i] = mean + 2.0 * spread * cosine
+            out[i] = means[i] + 2.0 * spreads[i] * cosines[i]
         elif rank == 3:
-            row[i] = mean - spread * (cosine + sine)
+            out[i] = means[i] - spreads[i] * (cosines[i] + sines[i])
         else:
-            row[i] = mean - spread * (cosine - sine)
+            out[i] = means[i] - spreads[i] * (cosines[i] - sines[i])

@@ -191,6 +191,70 @@ def _distinct(values: HostArray) -> tuple[list[int], list[int]]:
     return found.tolist(), counts.tolist()
 
 
+@kernel(cost=1.0, workspace=2.0)
+def sum_and_extremes(block: Block, /, *mask: Block) -> list[Any]:
+    """Count, exact sum (units of 2**-1074), least and greatest of the counted values (None where there are none).
+
+    Raises
+    ------
+    DataError
+        NaN or infinity among them.
+    """
+    xp = namespace(block)
+    values = xp.reshape(block, (-1,))
+    values = values[xp.reshape(mask[0], (-1,))] if mask else values
+    if not values.shape[0]:
+        return [0, 0, None, None]
+    wide = xp.astype(values, xp.float64)
+    found = _reference_total(wide)
+    return [int(values.shape[0]), found, float(xp.min(wide)), float(xp.max(wide))]
+
+
+@sum_and_extremes.host
+def _sum_and_extremes_host(block: HostArray, /, *mask: HostArray) -> list[Any]:
+    if block.dtype.kind == "b" or (block.dtype.kind in "iu" and block.dtype.itemsize <= 4):
+        values = block.view(np.uint8) if block.dtype.kind == "b" else block
+        ends = np.array([np.iinfo(values.dtype).max, np.iinfo(values.dtype).min], values.dtype)
+        shape = (math.prod(values.shape[:-1]), values.shape[-1])
+        chosen = np.ascontiguousarray(mask[0]).view(np.uint8).reshape(shape) if mask else np.zeros((0, 0), np.uint8)
+        count, first = _add_integers(np.ascontiguousarray(values).reshape(shape), chosen, ends)
+        return [count, first << UNIT, *ends.tolist()] if count else [0, 0, None, None]
+    count, first, low, high = 0, 0, math.inf, -math.inf
+    for k, plane in enumerate(block):
+        values = plane[mask[0][k]] if mask else plane.reshape(-1)
+        if values.size:
+            count, first = count + values.size, first + total(values)
+            low, high = min(low, values.min().item()), max(high, values.max().item())
+    return [count, first, low, high] if count else [0, 0, None, None]
+
+
+@jit
+def _add_integers(rows: HostArray, masks: HostArray, ends: HostArray) -> tuple[int, int]:
+    """Count and sum, which 2**31 voxels of 32 bits do not exceed; the extremes go into ``ends``. An empty mask counts all."""
+    low, high = ends[0], ends[1]
+    count: Any = 0
+    first: Any = 0
+    for r in range(rows.shape[0]):
+        row = rows[r]
+        here: Any = np.int64(0)
+        if masks.size:
+            mask = masks[r]
+            for i in range(row.size):
+                here += np.int64(row[i]) * np.int64(mask[i])
+                count += np.int64(mask[i])
+                low = row[i] if mask[i] and row[i] < low else low
+                high = row[i] if mask[i] and row[i] > high else high
+        else:
+            count += row.size
+            for i in range(row.size):
+                here += np.int64(row[i])
+                low = row[i] if row[i] < low else low
+                high = row[i] if row[i] > high else high
+        first += here
+    ends[0], ends[1] = low, high
+    return count, first
+
+
 @kernel(cost=2.5, workspace=2.0)
 def slice_sums(block: Block, /, *mask: Block, axis: int, start: Any, shape: Any) -> dict[int, list[Any]]:
     """For each slice across ``axis``: the number of counted values and their exact sum (units of 2**-1074), by the first slice's index.

@@ -9,7 +9,8 @@ import numpy as np
 
 from voxelrock.errors import ParameterError
 from voxelrock.kernels.backend import beside, kernel, namespace
-from voxelrock.kernels.ranks import median_halo, search_ranks, spread_nan, window_offsets
+from voxelrock.kernels.rank_search import search_ranks
+from voxelrock.kernels.ranks import median_halo, spread_nan, window_offsets
 from voxelrock.kernels.rows import as_rows, check_real, inner_shape, ordered
 from voxelrock.typing import Block, HostArray, Triple
 

@@ -1,8 +1,7 @@
 """Rank filters: the median over a box or a ball.
 
 The algorithm is chosen by the footprint alone, and each is exact: minima and maxima of rows for 3 × 3 × 3 voxels and for other windows of
-few voxels (:mod:`voxelrock.kernels.median_network`), and for large windows a search bit by bit: how many voxels of the window lie below
-a candidate is counted for a whole row of windows at once, without a branch.
+few voxels (:mod:`voxelrock.kernels.median_network`), and for large windows a search bit by bit (:mod:`voxelrock.kernels.rank_search`).
 """
 
 from __future__ import annotations
@@ -16,13 +15,12 @@ from voxelrock.errors import ParameterError
 from voxelrock.extras import require
 from voxelrock.kernels.backend import beside, jit, kernel, namespace
 from voxelrock.kernels.median_network import median_27, median_few
+from voxelrock.kernels.rank_search import search_ranks
 from voxelrock.kernels.rows import Rows, as_rows, check_real, inner_shape, ordered
 from voxelrock.typing import Block, HostArray, Triple
 
 _FEW = 80
 """Voxels in a window up to which dropping the extremes is faster than searching."""
-_LANES = 256
-"""Voxels along x whose medians are searched together."""
 
 
 def median_halo(*, radius: Triple, **_: Any) -> Triple:
@@ -76,12 +74,11 @@ def median(block: Block, /, *, radius: Triple, footprint: str = "cube") -> Block
 
     Notes
     -----
-    Memory: the host body holds a few rows for 3 × 3 × 3 voxels, else ``2 * radius + 1`` slices of 256 voxels along x; the reference two
-    blocks for each voxel of the window. The time of the search grows with the number of voxels in the window and with the bits in which
-    the values of the block differ.
+    Memory: the host body holds a few rows for 3 × 3 × 3 voxels, else ``2 * radius + 1`` slices of 256 voxels along x, or tiles of 2¹⁶ voxels for values
+    of more than 16 bits; the reference two blocks for each voxel of the window. The time of the search grows with the number of voxels in the
+    window and, up to 16, with the bits in which the values of the block differ.
 
-    Sources: the network, see :mod:`voxelrock.kernels.median_network`; the search: P. E. Danielsson, "Getting the median faster",
-    Comput. Graph. Image Process. 17 (1981), doi:10.1016/S0146-664X(81)80010-3.
+    Sources: see :mod:`voxelrock.kernels.median_network` and :mod:`voxelrock.kernels.rank_search`.
     """
     halo = median_halo(radius=radius)
     shape = inner_shape(block, halo)
@@ -145,117 +142,6 @@ def _median_host(block: HostArray, /, *, radius: Triple, footprint: str = "cube"
     if flip:
         out ^= flip
     return out.astype(dtype) if dtype == np.float16 else out.view(dtype.newbyteorder("="))
-
-
-def search_ranks(block: HostArray, halo: Triple, offsets: HostArray, rank: int, out: HostArray) -> None:
-    """Search the values of a rank (0 the lowest of the window) bit by bit, in columns of slices along z; keys of one slice are made once per column."""
-    bounds = _bounds(block)
-    if bounds is None:
-        out.fill(math.nan)
-        return
-    low, high, flip, mask = bounds
-    bits = (high - low).bit_length()
-    dtype = next(t for t in (np.uint8, np.uint16, np.uint32, np.uint64) if max(bits, len(offsets).bit_length()) <= 8 * np.dtype(t).itemsize)
-    flat, step_z, step_y = as_rows(block)
-    raw, raw_out = flat.view(f"i{flat.itemsize}"), out.view(f"i{flat.itemsize}")
-    lanes = min(_LANES, (out.shape[2] + 63) // 64 * 64)  # whole vectors
-    slices, height, width = 2 * halo[0] + 1, block.shape[1], lanes + 2 * halo[2]
-    medians = np.empty((out.shape[1], lanes), dtype)
-    for x in range(0, out.shape[2], lanes):
-        count = min(width, block.shape[2] - x)
-        keys = np.zeros((slices, height, width), dtype)
-        for z in range(block.shape[0]):
-            _fill(raw[z * step_z + x :], step_y, count, (low, flip, mask), keys[z % slices])
-            if z >= slices - 1:
-                rows = ((z - halo[0] + offsets[:, 0]) % slices * height + halo[1] + offsets[:, 1]) * width
-                _search_slice(keys.reshape(-1), width, rows + halo[2] + offsets[:, 2], (bits, rank), medians)
-                _write(medians, (low, flip, mask), raw_out[z - slices + 1, :, x : x + lanes])
-
-
-def _bounds(block: HostArray) -> tuple[int, int, int, int] | None:
-    """The lowest and the highest key of a block, and the two numbers that make keys of raw bits; None if all is NaN.
-
-    A key is a signed integer that orders as the values do: floats are stored as sign and magnitude, so the bits ``mask`` of negative ones
-    are turned over; unsigned integers, read as signed ones, have their highest bit turned over by ``flip``.
-    """
-    width = 8 * block.itemsize
-    if block.dtype.kind != "f":
-        offset = 2 ** (width - 1) if block.dtype.kind == "u" else 0
-        return int(block.min()) - offset, int(block.max()) - offset, -offset, 0
-    mask = 2 ** (width - 1) - 1
-    ends = [np.fmin.reduce(block, axis=None) + 0, np.fmax.reduce(block, axis=None) + 0]
-    if np.isnan(ends[0]):
-        return None
-    low, high = (int(end.view(f"i{block.itemsize}")) for end in ends)
-    return low if low >= 0 else low ^ mask, high if high >= 0 else high ^ mask, 0, mask
-
-
-@jit
-def _fill(flat: HostArray, step: int, count: int, code: Triple, keys: HostArray) -> None:
-    """Write the keys of one slice, counted from the lowest."""
-    low, flip, mask = code
-    for y in range(keys.shape[0]):
-        row, out = flat[y * step : y * step + count], keys[y, :count]
-        for i in range(count):
-            key = np.int64(row[i]) ^ flip
-            key ^= (key >> 63) & mask
-            out[i] = key + (mask != 0 and key == -1) - low  # -1 is the float -0.0
-
-
-@jit
-def _write(medians: HostArray, code: Triple, out: HostArray) -> None:
-    """Turn keys back into values."""
-    low, flip, mask = code
-    for y in range(out.shape[0]):
-        row, values = medians[y], out[y]
-        for i in range(values.size):
-            key = np.int64(row[i]) + low
-            values[i] = key ^ ((key >> 63) & mask) ^ flip
-
-
-@jit
-def _search_slice(keys: HostArray, step: int, shifts: HostArray, sought: tuple[int, int], medians: HostArray) -> None:
-    """The highest number of which at most ``rank`` voxels of the window lie below has that rank: find its bits from the highest down."""
-    bits, rank = sought
-    number = medians.dtype.type
-    count = np.zeros(medians.shape[1], keys.dtype)
-    for y in range(medians.shape[0]):
-        plane, candidate = keys[y * step :], medians[y]
-        candidate[:] = 1 << (bits - 1) if bits else 0
-        for bit in range(bits - 1, -1, -1):
-            k = 0
-            while k + 4 <= shifts.size:
-                _count_four(plane, shifts, k, candidate, count)
-                k += 4
-            for m in range(k, shifts.size):
-                _count(plane, shifts[m], candidate, count)
-            _settle(candidate, count, number(rank), number(1 << bit), number(1 << (bit - 1) if bit else 0))
-
-
-@jit
-def _settle(candidate: HostArray, count: HostArray, rank: Any, bit: Any, following: Any) -> None:
-    """Take a bit back where it was too much, and propose the following one."""
-    zero = bit ^ bit
-    for i in range(count.size):
-        candidate[i] = candidate[i] ^ (bit if count[i] > rank else count.dtype.type(zero)) | following
-        count[i] = 0
-
-
-@jit
-def _count(plane: HostArray, shift: int, candidate: HostArray, count: HostArray) -> None:
-    row = plane[shift : shift + count.size]
-    for i in range(count.size):
-        count[i] += row[i] < candidate[i]
-
-
-@jit
-def _count_four(plane: HostArray, shifts: HostArray, k: int, candidate: HostArray, count: HostArray) -> None:
-    """Four voxels of the window at a time, so that the counts go to memory a fourth as often."""
-    n, a, b, c, d = count.size, shifts[k], shifts[k + 1], shifts[k + 2], shifts[k + 3]
-    row0, row1, row2, row3 = plane[a : a + n], plane[b : b + n], plane[c : c + n], plane[d : d + n]
-    for i in range(n):
-        value = candidate[i]
-        count[i] += (row0[i] < value) + (row1[i] < value) + (row2[i] < value) + (row3[i] < value)
 
 
 @jit

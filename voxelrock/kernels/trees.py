@@ -12,7 +12,7 @@ import numpy as np
 from voxelrock.errors import DataError, FormatError
 from voxelrock.geometry import VoxelBox
 from voxelrock.kernels.backend import jit, kernel, to_host
-from voxelrock.kernels.features import Named, count_features, feature_rows, features_halo, slabs
+from voxelrock.kernels.features import FeatureReader, Named, count_features, features_halo, slabs
 from voxelrock.kernels.padding import pad
 from voxelrock.typing import Block, HostArray, Triple
 
@@ -226,11 +226,12 @@ def forest_answer(block: Block, /, *mask: Block, features: tuple[Named, ...], fo
     keep = to_host(mask[0])[inner] if mask else None
     shape = values[inner].shape
     out = np.full(shape, 255, np.uint8) if wanted == "label" else np.full(shape, np.nan, np.float32)
+    seen = FeatureReader(values, features)
     for first, last in slabs(shape[0], shape[1] * shape[2]):
         chosen: Any = slice(None) if keep is None else keep[first:last].reshape(-1)
         if keep is not None and not chosen.any():
             continue
-        found = probabilities(feature_rows(values, features, first, last)[chosen], forest)
+        found = probabilities(seen.rows(first, last)[chosen], forest)
         flat = out[first:last].reshape(-1)
         if wanted == "label":
             flat[chosen] = np.array(classes, np.uint8)[np.argmax(found, axis=1)]
@@ -261,7 +262,11 @@ def samples(block: Block, labels: Block, /, *mask: Block, sampling: Sampling, st
 
     It runs on the host: a device's block is copied. Nothing is filtered where nothing is labelled.
     """
-    numbers, known, rows = [np.empty(0, np.int64)], [np.empty(0, np.int64)], [np.empty((0, count_features(sampling.features)), np.float32)]
+    numbers, known, rows = (
+        [np.empty(0, np.int64)],
+        [np.empty(0, np.int64)],
+        [np.empty((0, count_features([name for name, _, _ in sampling.features])), np.float32)],
+    )
     marks = to_host(labels)[core.slices].astype(np.int64)
     wanted = np.isin(marks, sampling.classes)
     if mask:
@@ -272,11 +277,12 @@ def samples(block: Block, labels: Block, /, *mask: Block, sampling: Sampling, st
         before = tuple(h - a for h, a in zip(halo, core.start))
         after = tuple(h - (n - b) for h, n, b in zip(halo, block.shape, core.stop))
         values = pad(to_host(block), before=before, after=after)
+        seen = FeatureReader(values, sampling.features)
         for z in planes.tolist():
             flat = np.flatnonzero(wanted[z])
             numbers.append(((start[0] + z) * sampling.shape[1] + start[1] + flat // shape[2]) * sampling.shape[2] + start[2] + flat % shape[2])
             known.append(marks[z].reshape(-1)[flat])
-            rows.append(feature_rows(values, sampling.features, z, z + 1)[flat])
+            rows.append(seen.rows(z, z + 1)[flat])
             if sum(map(len, numbers)) > _HELD:
                 numbers, known, rows = ([part] for part in fewest([np.concatenate(part) for part in (numbers, known, rows)], sampling.most))
     return fewest([np.concatenate(part) for part in (numbers, known, rows)], sampling.most)

@@ -16,8 +16,6 @@ from voxelrock.image.selection import an_image, counted
 from voxelrock.kernels import exactsum
 from voxelrock.kernels.criteria import CRITERIA
 from voxelrock.segmentation.thresholds import Where, histogram_of, minimum_error_threshold, of_histogram, otsu_threshold
-from voxelrock.statistics.counting import value_range
-from voxelrock.statistics.histograms import add_moments, summary_of_moments
 from voxelrock.typing import HostArray
 
 
@@ -32,7 +30,14 @@ def _threshold(image: VoxelImage, where: Where, bins: int, criterion: str, words
     return number(data, f"{criterion}_threshold", definition=definition, units=image.field.unit or "1")
 
 
-def mean_of_moments(partial: list[int]) -> HostArray:
+def join_sums(partials: list[list[Any]]) -> list[Any]:
+    """Counts, exact sums and extremes of several blocks."""
+    counted_ones = [p for p in partials if p[0]]
+    low, high = min((p[2] for p in counted_ones), default=None), max((p[3] for p in counted_ones), default=None)
+    return [sum(p[0] for p in partials), sum(p[1] for p in partials), low, high]
+
+
+def mean_of_sums(partial: list[Any]) -> HostArray:
     """The mean from exact sums.
 
     Raises
@@ -40,10 +45,15 @@ def mean_of_moments(partial: list[int]) -> HostArray:
     DataError
         Nothing was counted, or nothing but one value.
     """
-    count, mean, deviation = summary_of_moments(partial)
-    if count and not deviation:
+    count, first, low, high = partial
+    if not count:
+        raise DataError("no voxel was counted: where= and nodata leave nothing")
+    if low == high:
         raise DataError("a threshold between 2 classes needs at least 2 different values: the image is constant")
-    return np.asarray(mean)
+    return np.asarray(exactsum.to_float(first, count))
+
+
+_MEAN = Reduction(exactsum.sum_and_extremes, join_sums, mean_of_sums)
 
 
 def isodata_threshold(image: VoxelImage, /, *, where: Where = None, bins: int = 256) -> xr.DataArray:
@@ -170,9 +180,7 @@ def mean_threshold(image: VoxelImage, /, *, where: Where = None) -> xr.DataArray
     >>> float(mean_threshold(vr.from_function(lambda z, y, x: 10 + 90 * (x > 2), shape=6, dtype="u1")))
     55.0
     """
-    if value_range(an_image(image).dtype) is not None:
-        return _threshold(image, where, 2, "mean", "the mean")
-    data = Reduction(exactsum.moments, add_moments, mean_of_moments)(image.data, *counted(image, where), shape=(), dtype="f8")
+    data = _MEAN(an_image(image).data, *counted(image, where), shape=(), dtype="f8")
     return number(data, "mean_threshold", definition="the mean; the dark class is value <= threshold", units=image.field.unit or "1")
 
 

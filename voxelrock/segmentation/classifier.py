@@ -12,6 +12,8 @@ import numpy as np
 
 from voxelrock.errors import DataError, FormatError, GridMismatchError, ParameterError, VoxelrockError
 from voxelrock.extras import require
+from voxelrock.geometry import VoxelGrid
+from voxelrock.geometry.axes import ZYX
 from voxelrock.geometry.units import conversion
 from voxelrock.graph.execution import compute
 from voxelrock.graph.patterns import Stencil
@@ -20,7 +22,7 @@ from voxelrock.image import Field, Phase, VoxelImage
 from voxelrock.image.metadata import phases_from_json, phases_to_json
 from voxelrock.image.operations import readable
 from voxelrock.image.selection import an_image, counted
-from voxelrock.kernels.features import count_features, features_halo
+from voxelrock.kernels.features import features_halo
 from voxelrock.kernels.trees import Forest, Sampling, fewest, forest_answer, samples, samples_margin
 from voxelrock.labels.restriction import Where, refuse_grey
 from voxelrock.parameters import whole
@@ -132,7 +134,7 @@ class PixelClassifier:
         reduction = Reduction(samples, JoinSamples(most), table_of, located=True, margin=samples_margin)
         z, y, x = image.shape
         sampling = Sampling(bound, tuple(counts), most, (z, y, x))
-        table = compute(reduction(image.data, kind.data, *keep, shape=(found, 1 + count_features(bound)), dtype="f8", sampling=sampling), label="features")
+        table = compute(reduction(image.data, kind.data, *keep, shape=(found, 1 + features.size), dtype="f8", sampling=sampling), label="features")
         if np.isnan(table).any():
             raise DataError("NaN near labelled voxels: leave them out with where=, or give them a value")
         fitted = learn.RandomForestClassifier(**_FOREST | dict(forest or {})).fit(table[:, 1:].astype(np.float32), table[:, 0].astype(np.int64))
@@ -169,7 +171,8 @@ class PixelClassifier:
             )
         if image.dtype.name != self.dtype:
             raise ParameterError(f"the classifier learnt from grey values of {self.dtype}, and these are {image.dtype}: they are on another scale")
-        bound, keep = self.features.bound(image, unit), counted(image, where)
+        learnt = VoxelGrid(image.grid.shape, ZYX(*spacing), unit=unit)  # the same voxels to a millionth, and the same bits in another unit
+        bound, keep = self.features.bound(image, learnt), counted(image, where)
         data = _ANSWER(image.data, *keep, features=bound, forest=self.forest, classes=self.classes, wanted=wanted)
         found = image.with_data(data, nodata=None, phases={}, field=Field(name if name != "classify" else "label", "1", "random forest"))
         facts = {"model": self.forest.identity[:12], "features": self.features.names, "wanted": wanted, "where": readable(where)}
@@ -208,8 +211,7 @@ class PixelClassifier:
             raise FormatError(f"{path} is a damaged model: {error!r}") from None
         if not good:
             raise FormatError(f"{path} is a damaged model: classes {classes}, spacing {spacing}")
-        parts = count_features(tuple((f.name, (1.0, 1.0, 1.0)) for f in bank.features))
-        return cls(bank, forest.checked(parts, len(classes)), classes, (spacing, unit), kind, phases)
+        return cls(bank, forest.checked(bank.size, len(classes)), classes, (spacing, unit), kind, phases)
 
 
 def _shown(spacing: Any) -> str:

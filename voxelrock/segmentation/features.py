@@ -12,11 +12,13 @@ from voxelrock.errors import ParameterError
 from voxelrock.geometry import VoxelGrid
 from voxelrock.geometry.axes import ZYX
 from voxelrock.image import VoxelImage
-from voxelrock.kernels.features import FILTERS, Named
+from voxelrock.kernels.convolution import gaussian_halo
+from voxelrock.kernels.features import FILTERS, Named, count_features, needs_slope
 from voxelrock.parameters import real, several
 from voxelrock.typing import Json
 
-_MULTISCALE = ("gaussian", "difference_of_gaussians", "local_deviation")
+_MULTISCALE = ("gaussian", "gradient_magnitude", "laplacian_of_gaussian", "hessian_eigenvalues")
+_SCALES = (1.0, 2.0, 4.0, 8.0)
 
 
 @dataclass(frozen=True)
@@ -41,16 +43,19 @@ class Feature:
         elif not isinstance(self.scale, str):
             object.__setattr__(self, "scale", real(self.scale, "scale"))
 
-    def bound(self, grid: VoxelGrid, unit: str) -> Named:
-        """The feature on a grid: its scale in voxels along (z, y, x); a bare number is in ``unit``."""
+    def bound(self, grid: VoxelGrid) -> Named:
+        """The feature on a grid: its scale in voxels along (z, y, x), a bare number in the grid's unit, and the edges of voxels."""
+        z, y, x = (float(edge) for edge in grid.spacing)
         if self.name == "value":
-            return self.name, (0.0, 0.0, 0.0)
-        length = f"{self.scale!r} {unit}" if isinstance(self.scale, float) and unit != grid.unit else self.scale
-        sides = ZYX.of(self.scale_vx) if length is None else grid.to_voxels(length)
-        z, y, x = (float(side) for side in sides)
-        if not all(0 < side < 1000 for side in (z, y, x)):
-            raise ParameterError(f"the scale of a feature is positive, and less than 1000 voxels; got {self.scale_vx if self.scale is None else self.scale}")
-        return self.name, (z, y, x)
+            return self.name, (0.0, 0.0, 0.0), (z, y, x)
+        sides = ZYX.of(self.scale_vx) if self.scale is None else grid.to_voxels(self.scale)
+        a, b, c = (float(side) for side in sides)
+        given = self.scale_vx if self.scale is None else self.scale
+        if not all(0 < side < 1000 for side in (a, b, c)):
+            raise ParameterError(f"the scale of a feature is positive, and less than 1000 voxels; got {given}")
+        if needs_slope(self.name) and not all(gaussian_halo(sigma=(a, b, c))):
+            raise ParameterError(f"the derivatives of {self.name!r} need a scale that reaches a voxel along every axis; {given} is {(a, b, c)} voxels")
+        return self.name, (a, b, c), (z, y, x)
 
     def __str__(self) -> str:
         return self.name + ("" if self.name == "value" else f" {self.scale_vx:g} vx" if self.scale is None else f" {self.scale}")
@@ -62,7 +67,9 @@ class FeatureBank:
 
     ``"value"`` is the voxel itself; ``"gaussian"`` and ``"difference_of_gaussians"`` (less one 1.6 times as wide) have the scale as their standard
     deviation; ``"median"``, ``"uniform"`` (the mean) and ``"local_deviation"`` (the standard deviation) look at boxes that reach as far as the scale,
-    rounded to voxels.
+    rounded to voxels. ``"gradient_magnitude"``, ``"laplacian_of_gaussian"``, ``"hessian_eigenvalues"`` and ``"structure_tensor_eigenvalues"`` are those of
+    :mod:`voxelrock.filters` with the scale as ``sigma`` (and half of it as ``integration``), per length, so that they are the same along all axes where
+    voxels are not cubes; eigenvalues count as three features each. Features of one scale share their Gaussians.
 
     Parameters
     ----------
@@ -89,12 +96,16 @@ class FeatureBank:
 
     @classmethod
     def multiscale(cls, *, scale: Iterable[Any] | None = None, scale_vx: Iterable[float] | None = None, of: Sequence[str] = _MULTISCALE) -> FeatureBank:
-        """The voxel itself, and each filter at each scale."""
-        if (scale is None) == (scale_vx is None):
+        """The voxel itself, and each filter at each scale: intensity, edges, blobs, sheets and fibres at 1, 2, 4 and 8 voxels, unless others are given.
+
+        A bank of scales in voxels looks at other lengths in a scan of other voxels; one of lengths looks at the same.
+        """
+        if scale is not None and scale_vx is not None:
             raise ParameterError("give either scale= (lengths) or scale_vx= (voxels)")
-        if scale_vx is not None:
+        if scale is None:
+            scale_vx = _SCALES if scale_vx is None else scale_vx
             return cls(["value", *(Feature(name, scale_vx=float(s)) for name in of for s in several(scale_vx, "scale_vx"))])
-        lengths = [scale] if isinstance(scale, str | float | int) else list(scale or ())
+        lengths = [scale] if isinstance(scale, str | float | int) else list(scale)
         return cls(["value", *(Feature(name, scale=s) for name in of for s in lengths)])
 
     @property
@@ -102,8 +113,13 @@ class FeatureBank:
         """The features in words, in their order."""
         return [str(feature) for feature in self.features]
 
-    def bound(self, image: VoxelImage, unit: str | None = None) -> tuple[Named, ...]:
-        """The features on an image's grid; bare numbers are in ``unit``, that of the grid by default.
+    @property
+    def size(self) -> int:
+        """How many values there are for a voxel."""
+        return count_features([feature.name for feature in self.features])
+
+    def bound(self, image: VoxelImage, grid: VoxelGrid | None = None) -> tuple[Named, ...]:
+        """The features of an image on its grid, or on another one with the same voxels in another unit.
 
         Raises
         ------
@@ -117,7 +133,7 @@ class FeatureBank:
             )
         if image.dtype.kind not in "biuf":
             raise ParameterError(f"features are of booleans, integers and floats; got {image.dtype}")
-        return tuple(feature.bound(image.grid, unit or image.grid.unit) for feature in self.features)
+        return tuple(feature.bound(image.grid if grid is None else grid) for feature in self.features)
 
     def to_json(self) -> list[Json]:
         """The features as plain values."""

@@ -70,11 +70,11 @@ def watershed(image: VoxelImage, /, *, markers: VoxelImage | None = None, depth:
     >>> watershed(image).compute()[0, 0].tolist()
     [1, 1, 1, 1, 1, 2, 2, 2, 2]
 
-    Phases of a blurred scan: what is surely one or the other is a marker, and the boundary comes to lie where grey values change most, on the crest of a
-    gradient's magnitude or, as here, of the standard deviation of 3 × 3 × 3 voxels.
+    Phases of a blurred scan: what is surely one or the other is a marker, and the boundary comes to lie where grey values change most, on the crest of the
+    gradient's magnitude.
 
     >>> scan = vr.from_function(lambda z, y, x: 20 + 160 * (x > 4) - 40 * (x == 5), shape=9, dtype="u1")
-    >>> edges = vr.segmentation.niblack_threshold(scan, size_vx=3, k=-1) - vr.segmentation.niblack_threshold(scan, size_vx=3, k=0)
+    >>> edges = vr.filters.gradient_magnitude(scan, sigma_vx=0.5)
     >>> sure = (scan <= 30).astype("u1") + 2 * (scan >= 170).astype("u1")
     >>> watershed(edges, markers=sure.astype("u1")).compute()[0, 0].tolist()
     [1, 1, 1, 1, 1, 2, 2, 2, 2]
