@@ -24,6 +24,7 @@ from voxelrock.report import image_sections, shown, write_page
 from voxelrock.statistics import porosity
 from voxelrock.storage import inspect_store
 from voxelrock.storage.opening import is_store
+from voxelrock.storage.remote import bare, is_url
 from voxelrock.viz import look as look_at
 from voxelrock.workflow import Recipe, analyze_samples, plan
 from voxelrock.workflow import analyze as run_analysis
@@ -76,7 +77,9 @@ def _lengths(text: str) -> list[int]:
 
 
 def beside(path: str, ending: str) -> Path:
-    """A name beside a file or folder; that of the folder that one is in, where it is given as a dot."""
+    """A name beside a file or folder (that of the folder that one is in, where it is given as a dot); here, for what lies in an object store."""
+    if is_url(path):
+        return Path(Path(bare(path)).stem + ending)
     place = Path(path) if Path(path).name not in ("", "..") else Path(path).resolve()
     return place.with_name(place.stem + ending)
 
@@ -332,7 +335,7 @@ def report(path: str, out: Path, overwrite: bool, **options: Any) -> None:
         raise ExistsError(f"{out} exists; pass --overwrite or another --out")
     image = opened(path, **options)
     out.absolute().parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(write_page(Path(path).name, image_sections(image)), encoding="utf-8")
+    out.write_text(write_page(Path(bare(path) if is_url(path) else path).name, image_sections(image)), encoding="utf-8")
     click.echo(f"report           {out.absolute()}")
 
 

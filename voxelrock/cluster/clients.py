@@ -29,6 +29,7 @@ _VERSION = "__import__('voxelrock').__version__"
 _DEVICE = "__import__('voxelrock.kernels.backend', fromlist=['backend']).device_module() is not None"
 _TOPIC = "voxelrock"
 _POLL = 0.3
+_MOMENT = 0.5
 _LATE = 3.0
 """Seconds that a folder on a network may take to show a new file."""
 
@@ -251,6 +252,17 @@ class Inspector:
                 return blind
             time.sleep(_POLL)
 
+    def unused(self, names: frozenset[str]) -> bool:
+        """Whether the scheduler has no task of these names to do or in memory; results that were just given back are let go in a moment."""
+        busy, end = _busy(), time.monotonic() + _MOMENT
+        with suppress(Exception):  # the scheduler is gone: whoever computes is told
+            while self.client.run_on_scheduler(busy, sorted(names)):
+                if time.monotonic() > end:
+                    return False
+                time.sleep(_MOMENT / 10)
+            return True
+        return False
+
     @contextmanager
     def counting(self, names: frozenset[str], update: Callable[[int], None]) -> Iterator[None]:
         """Ask the scheduler how many tasks of these names are finished, a few times a second."""
@@ -287,3 +299,13 @@ def _counter() -> Callable[..., dict[str, tuple[int, int]]]:
         return found
 
     return count
+
+
+def _busy() -> Callable[..., bool]:
+    """As :func:`_counter`."""
+
+    def busy(names: list[str], dask_scheduler: Any = None) -> bool:
+        groups = [dask_scheduler.task_groups[name] for name in names if name in dask_scheduler.task_groups]
+        return any(count for group in groups for state, count in group.states.items() if state not in ("released", "forgotten", "erred"))
+
+    return busy

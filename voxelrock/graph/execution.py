@@ -13,7 +13,7 @@ from dask.system import CPU_COUNT
 from dask.threaded import get as threaded_get
 
 from voxelrock import options
-from voxelrock.graph import overseers, progress
+from voxelrock.graph import overseers, places, progress
 from voxelrock.graph.expressions import leaves
 from voxelrock.graph.reductions import ReductionLayer
 
@@ -63,7 +63,11 @@ def schedule(tasks: Any, keys: list[Any], *, waiting: int = 0) -> Any:
     get = get_scheduler()
     if get is not None:
         overseer = overseers.current()
-        return get(dict(tasks), keys) if overseer is None else overseer.run(dict(tasks), keys)
+        if overseer is None:
+            return get(dict(tasks), keys)
+        found = overseer.run(dict(tasks), keys)
+        places.sweep(overseer.unused)
+        return found
     return threaded_get(dict(tasks), keys, num_workers=threads(waiting=waiting))
 
 

@@ -1,7 +1,8 @@
 """Where a first pass leaves what a second one needs: in memory while it is small, else in files of a folder that all workers see.
 
 The files lie in a folder of their own in ``options.scratch``, ``$SLURM_TMPDIR`` or the system's temporary folder. They go when the pass
-that read them is done, where that ran in this process, and at the end of this process otherwise.
+that read them is done: where that ran in this process with the objects that name them; where it ran on a cluster, those of places that are
+watched when its scheduler knows of no task that could still read them. What is left goes at the end of this process.
 """
 
 from __future__ import annotations
@@ -23,6 +24,10 @@ from voxelrock.errors import StorageError
 from voxelrock.graph.overseers import check_folder
 
 _SHARE = 8  # what is left stays in memory while all of it takes at most this part of what one task may
+
+
+_watched: dict[Place, tuple[weakref.ref[Any], frozenset[str]]] = {}
+"""Places whose files workers of a cluster make: for whom, and the names of the tasks that hold them."""
 
 
 class _Folder:
@@ -52,6 +57,8 @@ class Place:
     identity: str = "packed"
     size: int = 0
     """The bytes that are expected in all."""
+    prefix: str = ""
+    """With what the names of files begin that other processes make."""
 
     @classmethod
     def of(cls, size: float) -> Place:
@@ -71,7 +78,7 @@ class Place:
         except OSError as error:
             raise StorageError(f"the scratch folder {parent} cannot be used ({error.strerror}); set options.scratch to another") from error
         check_folder(Path(folder))
-        return cls(folder, size=int(size))
+        return cls(folder, size=int(size), prefix=f"{uuid.uuid4().hex[:12]}-")
 
     def write(self, ending: str, fill: Callable[[BinaryIO], Any]) -> str:
         """Make a file in the folder; ``fill`` writes it.
@@ -81,7 +88,8 @@ class Place:
         StorageError
             The folder is full, or gone.
         """
-        path = Path(self.folder) / f"{uuid.uuid4().hex}.{ending}"
+        prefix = "" if os.getpid() == self.process else self.prefix
+        path = Path(self.folder) / f"{prefix}{uuid.uuid4().hex}.{ending}"
         try:
             with path.open("wb") as file:
                 fill(file)
@@ -108,6 +116,24 @@ class Place:
         """Remove files when their owner, an object of the process that made the place, is gone."""
         if self.folder and os.getpid() == self.process:
             weakref.finalize(owner, _remove_files, list(paths))
+
+    def watch(self, owner: Any, names: Iterable[str]) -> None:
+        """Have :func:`sweep` remove what workers leave here; tasks of these names, made by the owner's layer, hold the files."""
+        if self.prefix:
+            _watched[self] = weakref.ref(owner), frozenset(names)
+
+
+def sweep(unused: Callable[[frozenset[str]], bool]) -> None:
+    """Remove what workers left in watched places, where ``unused`` says that no task of these names is under way, or has its result in memory.
+
+    A result that is computed again makes its files anew; those are not among the ones that were listed before asking.
+    """
+    for place, (owner, names) in list(_watched.items()):
+        files = [str(path) for path in Path(place.folder).glob(f"{place.prefix}*")]
+        if files and unused(names):
+            _remove_files(files)
+        elif not files and owner() is None:
+            del _watched[place]
 
 
 class Filed:

@@ -200,6 +200,7 @@ class StitchedLayer(LazyLayer):
 
     def tasks(self) -> Iterator[Task]:
         """First pass, tree up, tree down, second pass."""
+        self.place.watch(self, (self.first.name, *(f"{self.name}-{what}" for what in ("node", "joint", "messages"))))
         yield from self.first.tasks()
         tree = _levels(self.tiling)
         yield from self._up(tree)

@@ -17,6 +17,7 @@ from voxelrock.storage import open_zarr
 from voxelrock.storage.layout import compute_edge
 from voxelrock.storage.opening import is_store, is_store_object
 from voxelrock.storage.records import partial_path
+from voxelrock.storage.remote import SCHEMES, bare, is_url
 
 _SLABS, _SLAB_BYTES = 8, 64 * 2**20
 
@@ -28,8 +29,9 @@ def open(place: Any, /, *, spacing: Any = None, origin: Any = None, unit: str | 
     Parameters
     ----------
     place
-        A Zarr store (voxelrock's, RockVerse's, OME-Zarr, plain; a path, a store in memory or a ``zarr.Array``), a TIFF file or a folder of
-        slices, ``.raw`` with ``shape=`` and ``dtype=`` (or a sidecar), ``.mhd``, ``.mha``, ``.npy``.
+        A Zarr store (voxelrock's, RockVerse's, OME-Zarr, plain; a path, a store in memory or a ``zarr.Array``; or in an object store, as
+        ``s3://``, ``gs://``, ``az://`` or ``https://``), a TIFF file or a folder of slices, ``.raw`` with ``shape=`` and ``dtype=`` (or a
+        sidecar), ``.mhd``, ``.mha``, ``.npy``.
     spacing, origin, unit
         The grid, as in :meth:`VoxelGrid.of`; overrides what the file says, and the history says so.
     nodata
@@ -48,8 +50,15 @@ def open(place: Any, /, *, spacing: Any = None, origin: Any = None, unit: str | 
     ------
     MissingFileError, FormatError, UnfinishedError
         Nothing is there, or it is not what it claims to be, or it was never completed.
+    StorageError
+        An object store cannot be reached, or may not be read.
     ParameterError
-        Options that do not fit the format.
+        Options that do not fit the format; a URL with credentials, or a remote store that was opened elsewhere.
+
+    Notes
+    -----
+    Of an object store the graph, the history and the reports get the URL alone. Every process opens it from its own environment
+    (``AWS_ACCESS_KEY_ID``, ``AWS_ENDPOINT_URL``, …) or AWS profile, so set that for the workers of a cluster too. Needs the extra ``s3``.
 
     Examples
     --------
@@ -63,7 +72,8 @@ def open(place: Any, /, *, spacing: Any = None, origin: Any = None, unit: str | 
     if unknown:
         raise ParameterError(f"vr.open has no option {unknown[0]!r}; options of files are {', '.join(ReadOptions.__dataclass_fields__)}")
     options = ReadOptions(**file)
-    if is_store_object(place):
+    if is_store_object(place) or is_url(place):
+        _check_store(options, place)
         image = open_zarr(place, path=path)
     else:
         image = _from_path(Path(place), path, options)
@@ -74,12 +84,18 @@ def open(place: Any, /, *, spacing: Any = None, origin: Any = None, unit: str | 
 
 def _from_path(place: Path, path: str, options: ReadOptions) -> VoxelImage:
     if is_store(place) or place.suffix == ".zarr" or (not place.exists() and partial_path(place).is_dir()):
-        if options != ReadOptions():
-            raise ParameterError(f"{place} is a Zarr store: leave shape=, dtype=, offset=, order= and series= out")
+        _check_store(options, place)
         return open_zarr(place, path=path)
     if not place.exists():
-        raise MissingFileError(f"{place} does not exist; check the path")
+        advice = "give a URL as text, not as a Path" if str(place).partition(":/")[0] in SCHEMES else "check the path"
+        raise MissingFileError(f"{place} does not exist; {advice}")
     return from_scan(read(place, options), place.name)
+
+
+def _check_store(options: ReadOptions, place: Any) -> None:
+    if options != ReadOptions():
+        name = place if isinstance(place, Path) else bare(place) if is_url(place) else "this"
+        raise ParameterError(f"{name} is a Zarr store: leave shape=, dtype=, offset=, order= and series= out")
 
 
 def from_scan(scan: Scan, name: str) -> VoxelImage:

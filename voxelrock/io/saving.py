@@ -16,6 +16,7 @@ from voxelrock.io.registry import write
 from voxelrock.io.writing import Header, WriteOptions
 from voxelrock.storage import save_zarr
 from voxelrock.storage.opening import is_store_object
+from voxelrock.storage.remote import refuse_url
 from voxelrock.storage.saving import Request
 
 _STORE = ("layout", "codec", "chunks", "shards", "resume")
@@ -48,7 +49,7 @@ def save(image: VoxelImage, place: Any, /, *, overwrite: bool = False, **options
     StorageError
         The disk is full or read-only.
     ParameterError
-        Options that do not fit the format.
+        Options that do not fit the format; a URL: object stores are only read.
 
     Notes
     -----
@@ -63,6 +64,7 @@ def save(image: VoxelImage, place: Any, /, *, overwrite: bool = False, **options
     """
     if not isinstance(image, VoxelImage):
         raise ParameterError(f"vr.save stores images; got {type(image).__name__} (tables: voxelrock.io.tables.save_table)")
+    refuse_url(place)
     to_store = is_store_object(place) or Path(place).suffix.lower() in (".zarr", "")
     allowed = _STORE if to_store else _FILE
     for name in options:

@@ -9,7 +9,6 @@ import dask.array as da
 import numpy as np
 import xarray as xr
 import zarr
-from zarr.storage import LocalStore
 
 from voxelrock.errors import FormatError, ParameterError, UnitError
 from voxelrock.geometry import AXES, ZYX, VoxelGrid
@@ -104,11 +103,10 @@ def missing_beside(array: zarr.Array[Any], group: zarr.Group | None) -> zarr.Arr
     return beside if isinstance(beside, zarr.Array) and beside.shape == array.shape and np.dtype(beside.dtype).kind == "b" else None
 
 
-def parent_of(array: zarr.Array[Any], location: str) -> zarr.Group | None:
+def parent_of(array: zarr.Array[Any]) -> zarr.Group | None:
     """The group that an array lies in."""
     if not array.path:
         return None
     parent = "/".join(array.path.split("/")[:-1])
-    store = LocalStore(location, read_only=True) if location else array.store
-    node = zarr.open(store=store, mode="r", path=parent or None, use_consolidated=False)
+    node = zarr.open(store=array.store, mode="r", path=parent or None, use_consolidated=False)
     return node if isinstance(node, zarr.Group) else None

@@ -11,7 +11,7 @@ import zarr
 from zarr.abc.store import Store
 from zarr.storage import LocalStore
 
-from voxelrock.errors import FormatError, MissingFileError, ParameterError, UnfinishedError
+from voxelrock.errors import FormatError, MissingFileError, ParameterError, StorageError, UnfinishedError
 from voxelrock.geometry import Tiling
 from voxelrock.graph.arrays import from_source
 from voxelrock.graph.sources import Permuted, Source, as_voxels
@@ -19,7 +19,9 @@ from voxelrock.image import VoxelImage
 from voxelrock.image.bridge import NO_DATA
 from voxelrock.image.validity import from_codes
 from voxelrock.storage import attributes, foreign, layout
+from voxelrock.storage.objects import ObjectSource, identify_object
 from voxelrock.storage.records import Record, partial_path
+from voxelrock.storage.remote import Reached, checked_url, is_url, refuse_remote, stamp, why_empty
 from voxelrock.storage.source import StoreSource, ZarrSource, identify
 from voxelrock.typing import Json, Triple
 
@@ -43,7 +45,7 @@ def open_zarr(place: Any, *, path: str = "") -> VoxelImage:
     Parameters
     ----------
     place
-        A path, a ``zarr.Array``, or a Zarr store in memory.
+        A path, a URL of an object store, a ``zarr.Array``, or a Zarr store in memory.
     path
         The array inside a group; chosen where only one fits.
 
@@ -53,6 +55,10 @@ def open_zarr(place: Any, *, path: str = "") -> VoxelImage:
         Nothing is there.
     UnfinishedError
         Only a partial store is there.
+    ParameterError
+        A URL with credentials, or a store object that holds some: both would travel with the graph.
+    StorageError
+        An object store cannot be reached, or may not be read.
     FormatError
         No array of two or three axes is there, or the attributes are newer than this version.
     """
@@ -69,8 +75,12 @@ def open_zarr(place: Any, *, path: str = "") -> VoxelImage:
 
 def _array(place: Any, path: str) -> tuple[zarr.Array[Any], str]:
     if isinstance(place, zarr.Array):
+        refuse_remote(place.store)
         return place, ""
+    if is_url(place):
+        return _array_of(checked_url(place), path)
     if isinstance(place, Store):
+        refuse_remote(place)
         return _pick(_load(place, path, "the store"), "the store"), ""
     folder = Path(place).absolute()
     if not is_store(folder):
@@ -83,12 +93,22 @@ def _array(place: Any, path: str) -> tuple[zarr.Array[Any], str]:
     return _pick(_load(LocalStore(folder, read_only=True), path, str(folder)), str(folder)), str(folder)
 
 
+def _array_of(url: str, path: str) -> tuple[zarr.Array[Any], str]:
+    stamp(url, "zarr.json")  # whatever is wrong with the store is plainer here than in zarr-python's many requests at once
+    try:
+        return _pick(_load(Reached.of(url), path, url), url), url
+    except MissingFileError as error:
+        raise MissingFileError(str(error) if path else why_empty(url)) from None
+
+
 def _load(store: Store, path: str, place: str) -> Any:
     """An array or a group; whatever is wrong with its metadata becomes an error of ours."""
     try:
         return zarr.open(store=store, mode="r", path=path or None, use_consolidated=False)
     except FileNotFoundError:
         raise MissingFileError(f"{place} holds no array or group {path!r}" if path else f"{place} is empty; check the path") from None
+    except StorageError:
+        raise
     except Exception as error:  # zarr raises whatever its parsers meet
         reason = (str(error).strip().split("\n") or [""])[0] or type(error).__name__
         raise FormatError(f"{place} has metadata that cannot be read ({reason}); check what wrote it, or restore it from a copy") from error
@@ -103,6 +123,8 @@ def _pick(node: Any, place: str) -> zarr.Array[Any]:
         return _pick(_load(node.store, f"{node.path}/{scales['datasets'][0]['path']}".strip("/"), place), place)
     try:
         arrays = {name: item for name, item in node.members() if isinstance(item, zarr.Array)}
+    except StorageError as error:  # plain HTTP servers list nothing
+        raise StorageError(f"{error} ({place} is a group whose members cannot be listed: name one of its arrays with path=)") from None
     except Exception as error:
         raise FormatError(f"{place} is a group with an array whose metadata cannot be read ({error}); name another with path=") from error
     solid = {name: item for name, item in arrays.items() if item.ndim == 3 and name != NO_DATA} or arrays
@@ -118,6 +140,8 @@ def _source(array: zarr.Array[Any], location: str, strict: bool) -> Source:
     a, b, c = array.shape
     tile: Triple = tuple(array.chunks)
     dtype = np.dtype(array.dtype).newbyteorder("=")
+    if is_url(location):
+        return ObjectSource(location, array.path, (a, b, c), dtype, tile, identify_object(array, location), strict)
     return ZarrSource(location, array.path, (a, b, c), dtype, tile, identify(array, location), strict)
 
 
@@ -126,7 +150,7 @@ def _image(array: zarr.Array[Any], location: str) -> VoxelImage:
     own = facts.get(attributes.KEY)
     source = _source(array, location, strict=isinstance(own, dict) and bool(own.get("complete")))
     kind = facts.get(attributes.ROCKVERSE)
-    group = None if own or kind else foreign.parent_of(array, location)
+    group = None if own or kind else foreign.parent_of(array)
     order = (2, 1, 0) if kind else foreign.order_of(foreign.dimensions(array, group))  # RockVerse's axes are (x, y, z)
     unit: Any = tuple(max(1, n) for n in array.shards or array.chunks)
     if order != (0, 1, 2):

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
 from math import prod
-from typing import Any
+from typing import Any, Protocol, Self
 
 import google_crc32c
 import numpy as np
@@ -115,6 +116,25 @@ def _compression(codecs: list[Any], dtype: np.dtype[Any]) -> Compression | None:
     return None
 
 
+class Opened(Protocol):
+    """A file that is open for reading."""
+
+    size: int
+
+    def read(self, ranges: list[tuple[int, int]]) -> Iterable[Any]:
+        """The bytes of each range, given as offset and length."""
+        ...
+
+
+class _LocalFile:
+    def __init__(self, handle: int) -> None:
+        self.handle, self.size = handle, os.fstat(handle).st_size
+
+    def read(self, ranges: list[tuple[int, int]]) -> Iterator[bytes]:
+        for offset, length in ranges:
+            yield os.pread(self.handle, length, offset)
+
+
 @dataclass(frozen=True)
 class Files:
     """The files of one array: its shape, the chunks, and the file's shape where a file holds several."""
@@ -129,7 +149,7 @@ class Files:
     compression: Compression
 
     @classmethod
-    def of(cls, array: zarr.Array[Any], location: str) -> Files | None:
+    def of(cls, array: zarr.Array[Any], location: str) -> Self | None:
         """The files of an array on a local path, or None where anything about it is unusual."""
         facts: dict[str, Any] = _plain(array.metadata.to_dict())
         dtype = np.dtype(array.dtype)
@@ -152,7 +172,7 @@ class Files:
         shape: Any = tuple(array.shape)
         if prod(chunk) * dtype.itemsize >= _LARGEST:
             return None
-        return cls(os.path.join(location, array.path), shape, dtype, array.fill_value, chunk, file, sharded, compression)
+        return cls(os.path.join(location, array.path) if location else array.path, shape, dtype, array.fill_value, chunk, file, sharded, compression)
 
     @cached_property
     def tiling(self) -> Tiling:
@@ -215,46 +235,54 @@ class Files:
         buffer = np.empty(self.chunk, self.dtype)
         for index in self.tiling.touched(box):
             try:
-                handle = os.open(os.path.join(self.folder, self.key(index)), os.O_RDONLY)
+                with self.opened(self.key(index)) as file:
+                    self._read_file(file, index, box, out, buffer, strict)
             except FileNotFoundError:
                 if strict:
                     raise CorruptChunkError(f"chunk {self.key(index)} is missing from the store") from None
                 out[(self.tiling.box(index) & box).within(box).slices] = self.fill
-                continue
-            try:
-                self._read_file(handle, index, box, out, buffer, strict)
-            finally:
-                os.close(handle)
         return out
 
-    def _read_file(self, handle: int, index: Triple, box: VoxelBox, out: HostArray, buffer: HostArray, strict: bool) -> None:
-        size = os.fstat(handle).st_size
-        table = self._table(handle, index, size)
+    @contextmanager
+    def opened(self, key: str) -> Iterator[Opened]:
+        """One of the files; ``FileNotFoundError`` where there is none."""
+        handle = os.open(os.path.join(self.folder, key), os.O_RDONLY)
+        try:
+            yield _LocalFile(handle)
+        finally:
+            os.close(handle)
+
+    def _read_file(self, file: Opened, index: Triple, box: VoxelBox, out: HostArray, buffer: HostArray, strict: bool) -> None:
+        table = self._table(file, index)
+        stored: list[tuple[VoxelBox, tuple[int, int]]] = []
         for number, whole in self._chunks(index, box):
             offset, length = int(table[number, 0]), int(table[number, 1])
-            part = whole & box
             if offset == _NOWHERE and length == _NOWHERE:
                 if strict:
                     raise CorruptChunkError(f"{self._name(whole)} is missing from the store")
-                out[part.within(box).slices] = self.fill
+                out[(whole & box).within(box).slices] = self.fill
                 continue
-            if offset + length > size:
+            if offset + length > file.size:
                 raise CorruptChunkError(f"{self._name(whole)} is corrupt: {self.key(index)} is cut short")
-            target = out if whole == box else buffer
+            stored.append((whole, (offset, length)))
+        for (whole, _), data in zip(stored, file.read([place for _, place in stored])):
+            part, target = whole & box, out if whole == box else buffer
             try:
-                self.compression.decode(memoryview(os.pread(handle, length, offset)), target)
+                self.compression.decode(memoryview(data), target)
             except (ValueError, RuntimeError) as error:
                 raise CorruptChunkError(f"{self._name(whole)} is corrupt: {error}") from None
             if target is buffer:
                 out[part.within(box).slices] = buffer[part.within(whole).slices]
 
-    def _table(self, handle: int, index: Triple, size: int) -> HostArray:
+    def _table(self, file: Opened, index: Triple) -> HostArray:
         """Offset and length of each chunk in a file."""
+        size = file.size
         if not self.sharded:
             return np.array([[0, size]], "<u8")
         length = 16 * prod(self._inside) + 4
         try:
-            data = os.pread(handle, length, max(0, size - length))
+            _expect(min(size, length), length)
+            (data,) = file.read([(size - length, length)])
             return np.frombuffer(_verified(memoryview(data)), "<u8").reshape(-1, 2)
         except ValueError as error:
             reason = "it is cut short" if size < length else str(error)

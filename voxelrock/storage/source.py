@@ -81,7 +81,19 @@ class ZarrSource:
             if self._stamp() != stamp:  # another store has this name by now: what was read may be of either
                 _opened(self, self._stamp())
 
-    def _stamp(self) -> tuple[int, ...]:
+    def store(self) -> Store:
+        """The store, for zarr-python."""
+        return LocalStore(self.location, read_only=True)
+
+    def files(self, array: zarr.Array[Any]) -> Files | None:
+        """The array's files, where they are read directly."""
+        return Files.of(array, self.location)
+
+    def identify(self, array: zarr.Array[Any]) -> str:
+        """Which voxels the array holds now."""
+        return identify(array, self.location)
+
+    def _stamp(self) -> tuple[Any, ...]:
         """Which metadata file is there; the exchange of a store, and any change of its metadata, makes another."""
         folder = os.path.join(self.location, self.path)
         for name in ("zarr.json", ".zarray"):
@@ -124,20 +136,20 @@ _lock = threading.Lock()
 
 
 @lru_cache(maxsize=64)
-def _open_once(source: ZarrSource, stamp: tuple[int, ...]) -> tuple[zarr.Array[Any], Files | None]:
-    store: Store = LocalStore(source.location, read_only=True)
-    if source.strict:
-        store = StrictStore(store)
+def _open_once(source: ZarrSource, stamp: tuple[Any, ...]) -> tuple[zarr.Array[Any], Files | None]:
+    store: Store = StrictStore(source.store()) if source.strict else source.store()
     try:
         array = zarr.open_array(store=store, path=source.path or None, mode="r")
+    except StorageError:
+        raise
     except Exception as error:  # zarr raises whatever its parsers meet
         raise StorageError(f"the store {source.location} is gone or damaged since it was opened ({_brief(error)}); open it again") from None
-    if identify(array, source.location) != source.identity:
+    if source.identify(array) != source.identity:
         raise StorageError(f"the store {source.location} changed since it was opened; open it again")
-    return array, Files.of(array, source.location)
+    return array, source.files(array)
 
 
-def _opened(source: ZarrSource, stamp: tuple[int, ...]) -> tuple[zarr.Array[Any], Files | None]:
+def _opened(source: ZarrSource, stamp: tuple[Any, ...]) -> tuple[zarr.Array[Any], Files | None]:
     with _lock:
         return _open_once(source, stamp)
 
@@ -147,6 +159,8 @@ def _read_files(files: Files, box: VoxelBox, strict: bool, place: str) -> HostAr
         return files.read(box, strict=strict)
     except CorruptChunkError as error:
         raise CorruptChunkError(f"{place}: {error}; restore it from a copy") from None
+    except StorageError:
+        raise
     except OSError as error:
         raise StorageError(f"{place} cannot be read: {error.strerror or error}; check the disk and the permissions") from error
 
@@ -157,7 +171,7 @@ def read_box(array: zarr.Array[Any], box: VoxelBox, tile: Triple, place: str) ->
         block = np.asarray(array[box.slices])
     except CorruptChunkError as error:
         raise CorruptChunkError(f"{place}: {error}; restore it from a copy") from None
-    except MemoryError:
+    except (MemoryError, StorageError):
         raise
     except Exception as error:  # a damaged chunk makes codecs raise anything
         raise _blame(array, box, tile, place, error) from error

@@ -14,6 +14,7 @@ from voxelrock.errors import DataError, UnfinishedError
 from voxelrock.image import VoxelImage
 from voxelrock.io.saving import save
 from voxelrock.storage import open_zarr
+from voxelrock.storage.remote import checked_url, is_url, refuse_url
 from voxelrock.workflow.folder import Folder
 from voxelrock.workflow.inputs import describe, peak_memory, run_identity, versions
 from voxelrock.workflow.outputs import write_outputs
@@ -56,11 +57,11 @@ def analyze(image: VoxelImage, /, *, out: str | Path | None = None, recipe: Reci
     image
         Any image; stays lazy.
     out
-        The folder of the results; without it nothing is written.
+        The folder of the results, no URL; without it nothing is written.
     recipe
         The steps; by default ``Recipe.suited(image)``: the plug that is found, non-local means, sharpening, the walls of dark pores.
     source
-        The file that the image comes from, for the record.
+        The file, or the URL, that the image comes from, for the record.
     sample
         Its name in the report; by default that of the source.
     overwrite
@@ -81,7 +82,7 @@ def analyze(image: VoxelImage, /, *, out: str | Path | None = None, recipe: Reci
     DataError
         The image is constant, or has NaN in the region of interest; the region holds no rock; labels that the image does not have.
     ParameterError
-        A region that cannot be read or lies outside the image.
+        A region that cannot be read or lies outside the image; a URL for the results.
     UnfinishedError
         Another run is at work in the folder.
     StorageError
@@ -99,6 +100,8 @@ def analyze(image: VoxelImage, /, *, out: str | Path | None = None, recipe: Reci
     0.5
     """
     image, steps = (recipe or Recipe.suited(image)).declared(image)
+    refuse_url(out)
+    source = checked_url(source) if isinstance(source, str) and is_url(source) else source
     name = sample or (Path(source).name if source is not None else "an image")
     if out is None:
         return _measured(image, steps, name, None, say)

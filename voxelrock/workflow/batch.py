@@ -17,6 +17,7 @@ from voxelrock.image import Phase, VoxelImage
 from voxelrock.io.opening import open as open_image
 from voxelrock.io.tables import save_table
 from voxelrock.report import Section, figure_png, shown, write_page
+from voxelrock.storage.remote import is_url
 from voxelrock.viz import plot_samples
 from voxelrock.workflow.analysis import analyze
 from voxelrock.workflow.phases import parse_labels, phases_from, read_rows
@@ -34,7 +35,7 @@ class Sample:
     """A row of a samples file: a name, a path, and what differs from the common recipe."""
 
     name: str
-    path: Path
+    path: Path | str
     voxel_size: str = ""
     pore: tuple[int, ...] = ()
     outside: tuple[int, ...] = ()
@@ -63,7 +64,8 @@ class Sample:
 def read_samples(path: str | Path) -> list[Sample]:
     """The samples of a CSV file with the columns sample, path, voxel_size, pore, outside, roi, threshold; only the first two are needed.
 
-    Paths, those of masks among them, are relative to the file. Labels are separated by spaces or semicolons, or by commas inside quotes.
+    Paths, those of masks among them, are relative to the file; a path may be a URL of an object store.
+    Labels are separated by spaces or semicolons, or by commas inside quotes.
 
     Raises
     ------
@@ -95,7 +97,8 @@ def read_samples(path: str | Path) -> list[Sample]:
             raise ParameterError(f"{at}: a threshold is for grey scans, and pore or outside says that the image is segmented; leave one of them empty")
         mask = place.parent / row["roi"]
         roi = str(mask) if row["roi"] and mask.is_file() else row["roi"]
-        found.append(Sample(name, place.parent / row["path"], row["voxel_size"], labels["pore"], labels["outside"], roi, threshold))
+        scan = row["path"] if is_url(row["path"]) else place.parent / row["path"]
+        found.append(Sample(name, scan, row["voxel_size"], labels["pore"], labels["outside"], roi, threshold))
     if not found:
         raise FormatError(f"{place.name} names no sample")
     return found
@@ -115,12 +118,12 @@ def parse_voxel_size(text: str | None) -> Any:
     return ZYX(*parts) if len(parts) == 3 else text or None
 
 
-def _open(path: Path, voxel_size: str) -> VoxelImage:
+def _open(path: Path | str, voxel_size: str) -> VoxelImage:
     return open_image(path, spacing=parse_voxel_size(voxel_size))
 
 
 def analyze_samples(path: str | Path, /, *, out: str | Path, recipe: Recipe | None = None, overwrite: bool = False, say: Say = lambda text: None,
-                    open_sample: Callable[[Path, str], VoxelImage] = _open, roi: str = "") -> xr.Dataset:  # fmt: skip
+                    open_sample: Callable[[Path | str, str], VoxelImage] = _open, roi: str = "") -> xr.Dataset:  # fmt: skip
     """Analyse every sample of a file, each into a folder of its own; computes.
 
     A sample that fails is reported and the rest go on. Called again, only what is missing is done. The folder gets ``summary.csv`` and
@@ -178,7 +181,7 @@ def analyze_samples(path: str | Path, /, *, out: str | Path, recipe: Recipe | No
     return _table(rows)
 
 
-def _opened(sample: Sample, common: Recipe | None, roi: str, open_sample: Callable[[Path, str], VoxelImage]) -> tuple[VoxelImage, Recipe]:
+def _opened(sample: Sample, common: Recipe | None, roi: str, open_sample: Callable[[Path | str, str], VoxelImage]) -> tuple[VoxelImage, Recipe]:
     image = open_sample(sample.path, sample.voxel_size)
     return image, sample.recipe(common, image, roi=roi)
 

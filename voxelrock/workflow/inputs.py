@@ -14,6 +14,7 @@ from pathlib import Path
 from voxelrock import __version__
 from voxelrock.image import VoxelImage
 from voxelrock.image.metadata import phases_to_json
+from voxelrock.storage.remote import checked_url, is_url
 from voxelrock.typing import Json
 from voxelrock.workflow.recipe import Recipe
 
@@ -47,12 +48,14 @@ def describe(image: VoxelImage, source: str | Path | None, *, sha256: bool | Non
     image
         The image.
     source
-        The file or folder that it comes from.
+        The file or folder that it comes from; of an object store its URL, which is all that is told.
     sha256
         Hash all bytes; by default those of inputs of up to 1 GiB.
     """
     facts: Json = {"path": ""}
-    if source is not None:
+    if is_url(source):
+        facts = {"path": checked_url(str(source))}
+    elif source is not None:
         files = _files(Path(source))
         stats = [f.stat() for f in files]
         total = sum(s.st_size for s in stats)
