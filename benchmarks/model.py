@@ -69,7 +69,8 @@ class Contender:
     ``make(job)`` prepares without the clock and gives the work to time, which returns its answer: a path of a Zarr array, an array, a number,
     or :class:`Timed`. ``needs`` are modules to be importable; ``limit`` marks what does less than the operation and bounds it.
     ``command(job)`` instead runs a program in another environment, which prints JSON with ``seconds``; ``missing()`` says why it cannot.
-    ``margin`` is a border in voxels that is not compared, for a peer that extends the image in another way.
+    ``largest`` is the edge of the largest image that it can take. ``margin`` is a border in voxels that is not compared, for a peer that extends the
+    image in another way.
     """
 
     name: str
@@ -81,6 +82,7 @@ class Contender:
     command: Callable[[Job], list[str]] | None = None
     missing: Callable[[], str] | None = None
     most_runs: int | None = None
+    largest: int | None = None
 
     def reason(self) -> str:
         """Why it cannot run here; empty if it can."""

@@ -70,7 +70,7 @@ def run(family: Family, settings: Settings) -> list[Row]:
 
 
 def _operation(family: Family, operation: Operation, size: int, settings: Settings) -> list[Row]:
-    rows = {c.name: Row(operation.name, c.name, size, c.limit, reason=_reason(c, settings)) for c in operation.contenders}
+    rows = {c.name: Row(operation.name, c.name, size, c.limit, reason=_reason(c, size, settings)) for c in operation.contenders}
     steps: dict[str, Row] = {}
     for turn in range(1 if settings.here else settings.repeat or family.repeat):
         for contender in operation.contenders:
@@ -90,7 +90,9 @@ def _operation(family: Family, operation: Operation, size: int, settings: Settin
     return [*rows.values(), *(row for name, row in steps.items() if name != "all")]
 
 
-def _reason(contender: Contender, settings: Settings) -> str:
+def _reason(contender: Contender, size: int, settings: Settings) -> str:
+    if contender.largest is not None and size > contender.largest:
+        return f"not beyond {contender.largest}³ voxels: it would need more memory than there is"
     if settings.here and contender.command is not None:
         return "not in a tiny run: it needs a process of its own"
     return contender.reason()
