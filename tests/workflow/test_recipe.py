@@ -225,3 +225,11 @@ def test_the_identity_of_an_input(tmp_path):
     assert facts["sha256"] == hashlib.sha256((tmp_path / "a.npy").read_bytes()).hexdigest()
     assert describe(image, tmp_path / "a.npy", sha256=False)["sha256"] == "skipped"
     assert describe(image, tmp_path)["files"] == 1
+
+
+def test_a_recipe_sharpens_or_not():
+    kinds = [step.name for step in Recipe.of(denoise="median").sharpened(0.5).steps]
+    assert kinds == ["restrict", "denoise", "sharpen", "threshold", "sizes", "structure"]
+    assert [step.name for step in Recipe.of().sharpened(0).steps] == ["restrict", "denoise", "threshold", "sizes", "structure"]
+    with pytest.raises(ParameterError, match="amount"):
+        Recipe.of().sharpened(-1)

@@ -221,8 +221,9 @@ def recipe_of(said: dict[str, Any]) -> Recipe | None:
         return None
     if "method" in steps and "threshold" in steps:
         raise ParameterError("give --segment or --threshold, not both")
-    names = {"radius": "radius_vx"}
-    return Recipe.of(**{names.get(k, k): v.replace("-", "_") if k in ("method", "denoise") else v for k, v in steps.items()})
+    names, amount = {"radius": "radius_vx"}, steps.pop("sharpen", None)
+    made = Recipe.of(**{names.get(k, k): v.replace("-", "_") if k in ("method", "denoise") else v for k, v in steps.items()})
+    return made if amount is None else made.sharpened(amount)
 
 
 def show(found: xr.Dataset) -> None:

@@ -30,7 +30,7 @@ def slope_counts(grey: Block, slope: Block, brightest: Block, /, *mask: Block, l
 def edge_greys(
     grey: Block, slope: Block, darkest: Block, brightest: Block, /, *mask: Block, limits: HostArray, slopes: HostArray, cut: HostArray
 ) -> list[HostArray]:
-    """Of counted voxels steeper than ``cut[1]`` whose brightest neighbour is below ``cut[0]``: how many have each darkest neighbour (:data:`COARSE`), and
+    """Of counted voxels not less steep than ``cut[1]`` whose brightest neighbour is below ``cut[0]``: how many have each darkest neighbour (:data:`COARSE`), and
     their slopes (in parts of the steepest) added by darkest neighbour and grey (:data:`COARSE`, :data:`FINE`). It runs on the host."""
     a, b, c, d = (_plain(block) for block in (grey, slope, darkest, brightest))
     found, weights = np.zeros(COARSE, np.int64), np.zeros((COARSE, FINE), np.int64)
@@ -108,7 +108,7 @@ def _add(
             for x in range(grey.shape[2]):
                 if masked and not keep[z, y, x]:
                     continue
-                if _bin(brightest[z, y, x], scale, fine) >= cut[0] or _bin(slope[z, y, x], slopes, fine) <= cut[1]:
+                if _bin(brightest[z, y, x], scale, fine) >= cut[0] or _bin(slope[z, y, x], slopes, fine) < cut[1]:
                     continue
                 dark = _bin(darkest[z, y, x], scale, found.size)
                 found[dark] += 1

@@ -170,18 +170,26 @@ class Recipe:
             )
 
     @classmethod
-    def of(cls, *, roi: str = "auto", denoise: str = "non_local_means", radius_vx: float | None = None, sharpen: float | None = None,
-           method: str | None = None, threshold: float | None = None, phase: str = "dark", phases: Mapping[int, Phase] | None = None) -> Recipe:  # fmt: skip
-        """The usual recipe: for a grey scan, or with ``phases`` for a segmented image. ``radius_vx`` is 2 for non-local means and 1 for others, and only
-        what non-local means make is sharpened, unless said otherwise."""
+    def of(cls, *, roi: str = "auto", denoise: str = "non_local_means", radius_vx: float | None = None, method: str | None = None,
+           threshold: float | None = None, phase: str = "dark", phases: Mapping[int, Phase] | None = None) -> Recipe:  # fmt: skip
+        """The usual recipe: for a grey scan, or with ``phases`` for a segmented image. ``radius_vx`` is 2 for non-local means, which are followed by
+        sharpening, and 1 for others, which are not (see :meth:`sharpened`)."""
         if phases is not None:
             return cls((Restrict(roi), Name(tuple(phases.items())), Sizes(), Structure()))
         chosen = method or ("edges" if threshold is None else "threshold")
         usual = denoise == "non_local_means"
         smooth = Denoise(denoise, float((2 if usual else 1) if radius_vx is None else radius_vx))
-        sharp = Sharpen(Sharpen.amount if sharpen is None and usual else sharpen or 0.0)
         smoothing = () if denoise == "none" or not smooth.radius_vx else (smooth,)
-        return cls((Restrict(roi), *smoothing, *((sharp,) if sharp.amount else ()), Threshold(chosen, threshold, phase), Sizes(), Structure()))
+        return cls((Restrict(roi), *smoothing, *((Sharpen(),) if usual else ()), Threshold(chosen, threshold, phase), Sizes(), Structure()))
+
+    def sharpened(self, amount: float) -> Recipe:
+        """The recipe that sharpens a grey scan by so much after denoising, or not at all (0)."""
+        sharp = (Sharpen(amount),) if Sharpen(amount).amount else ()
+        steps: list[Step] = []
+        for step in self.steps:
+            if not isinstance(step, Sharpen):
+                steps += [*(sharp if isinstance(step, Threshold) else ()), step]
+        return Recipe(tuple(steps))
 
     @classmethod
     def suited(cls, image: VoxelImage, *, roi: str = "auto") -> Recipe:
