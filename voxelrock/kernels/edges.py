@@ -30,8 +30,8 @@ def slope_counts(grey: Block, slope: Block, brightest: Block, /, *mask: Block, l
 def edge_greys(
     grey: Block, slope: Block, darkest: Block, brightest: Block, /, *mask: Block, limits: HostArray, slopes: HostArray, cut: HostArray
 ) -> list[HostArray]:
-    """Of counted voxels not less steep than ``cut[1]`` whose brightest neighbour is below ``cut[0]``: how many have each darkest neighbour (:data:`COARSE`), and
-    their slopes (in parts of the steepest) added by darkest neighbour and grey (:data:`COARSE`, :data:`FINE`). It runs on the host."""
+    """Of counted voxels at least as steep as ``cut[1]`` whose brightest neighbour is below ``cut[0]``: how many have each darkest neighbour
+    (:data:`COARSE`), and their slopes (in parts of the steepest) added by darkest neighbour and grey (:data:`COARSE`, :data:`FINE`). It runs on the host."""
     a, b, c, d = (_plain(block) for block in (grey, slope, darkest, brightest))
     found, weights = np.zeros(COARSE, np.int64), np.zeros((COARSE, FINE), np.int64)
     _add(a, b, c, d, _mask(mask), bool(mask), _scale(limits), _scale(slopes), np.asarray(cut, np.float64), found, weights)
