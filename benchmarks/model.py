@@ -10,7 +10,7 @@ from typing import Any
 
 FAMILIES = (
     *("ingest", "read", "histogram", "otsu", "thresholds", "gaussian", "median", "denoise", "label", "table", "distance", "watershed", "thickness"),
-    *("porosimetry", "resample", "structure", "classify", "graph", "memory", "analyze", "codecs", "cluster"),
+    *("porosimetry", "resample", "structure", "classify", "graph", "memory", "analyze", "codecs", "cluster", "weak"),
 )
 TINY = 128
 """Edge of the image that warms every contender up and that their answers are compared on: one shard of two inner chunks per axis."""

@@ -160,6 +160,33 @@ def test_a_scheduler_that_is_gone(foreign, tmp_path):
     np.testing.assert_array_equal(found.compute(), sum(np.ogrid[:64, :64, :64]).astype("u2"))
 
 
+def _cut(dask_worker):
+    dask_worker.batched_stream.comm.abort()
+
+
+def test_a_connection_that_is_cut(foreign, tmp_path):
+    """A worker that loses its scheduler in the middle of a save: another does its tasks, and the store is whole."""
+    foreign.worker("--no-nanny")
+    foreign.worker("--no-nanny")
+    done = tmp_path / ".a.zarr.partial/.voxelrock/done"
+    cut = []
+    with vr.cluster.connect(str(foreign.file)) as client:
+        client.wait_for_workers(2, timeout=60)
+
+        def sever():
+            foreign.wait(lambda: done.exists() and len(list(done.iterdir())) > 5)
+            cut.append(sorted(client.scheduler_info()["workers"])[0])
+            client.run(_cut, workers=cut, on_error="ignore")
+
+        end = threading.Thread(target=sever)
+        end.start()
+        found = vr.save(vr.from_function(_slow, shape=64, dtype="u2", block=16), tmp_path / "a.zarr", chunks=16, shards=16)
+        end.join()
+        assert cut
+        assert cut[0] not in client.scheduler_info()["workers"]
+        np.testing.assert_array_equal(found.compute(scheduler="sync"), sum(np.ogrid[:64, :64, :64]).astype("u2"))
+
+
 def _slow(z, y, x):
     time.sleep(0.05)
     return (z + y + x).astype("u2")
