@@ -34,10 +34,10 @@ def missed(found, truth, fixed):
     [
         ("rigid", "correlation", DRY, 1.0),
         ("rigid", "mutual information", INVERTED, 1.0),
-        ("rigid", "mutual information", WET, 1.0),
-        ("rigid", "correlation", DRY, (2.0, 1.0, 1.5)),
-        ("translation", "correlation", WET, 1.0),
-        ("affine", "mutual information", DRY, 1.0),
+        pytest.param("rigid", "mutual information", WET, 1.0, marks=pytest.mark.slow),
+        pytest.param("rigid", "correlation", DRY, (2.0, 1.0, 1.5), marks=pytest.mark.slow),
+        pytest.param("translation", "correlation", WET, 1.0, marks=pytest.mark.slow),
+        pytest.param("affine", "mutual information", DRY, 1.0, marks=pytest.mark.slow),
     ],
 )
 def test_a_known_transform_is_found_again(model, metric, levels, spacing):
