@@ -16,8 +16,8 @@ from benchmarks.model import TINY, Contender, Job, Operation, Timed
 def measure(operation: Operation, contender: Contender, job: Job, tiny: Path, answers: Path) -> dict[str, Any]:
     """Seconds of a contender's work, the window on the monotonic clock in which they fell, and how far its answer is from the reference.
 
-    The work runs once on the tiny image, so that everything is imported and compiled, and its answer there is compared; then on the job's,
-    unless that is the tiny one.
+    The work runs once on the tiny image, so that everything is imported and compiled, and its answer there is compared; then on the job's. Where that
+    is smaller still (does everything run?) it is the only run.
     """
     assert contender.make is not None
     warm = Job(tiny, job.out / "warm", TINY, job.threads)
@@ -25,14 +25,14 @@ def measure(operation: Operation, contender: Contender, job: Job, tiny: Path, an
     for item in (warm, real):
         item.out.mkdir(parents=True)
     with stores.threads(job.threads):
-        if not job.tiny:
+        if job.size >= TINY:
             difference = compared(operation, contender, _unpack(contender.make(warm)()).answer, answers)
         work = contender.make(real)
         gc.collect()
         ready, start = time.monotonic(), time.perf_counter()
         found = _unpack(work())
         seconds = time.perf_counter() - start
-        if job.tiny:
+        if job.size < TINY:
             difference = compared(operation, contender, found.answer, answers)
     window = (ready, ready + seconds)
     spent = seconds if found.seconds is None else found.seconds

@@ -255,6 +255,8 @@ CASES = [
     Case("segmentation.PixelClassifier", lambda im: forests.classifier(im).classify(im), lambda a: forests.labels(a), device="host"),
     Case("segmentation.PixelClassifier where", lambda im: forests.classifier(im).probability(im, label=7, where=BALL),
          lambda a: np.where(ball(a), forests.shares(a)[..., 2].astype("f4"), np.float32("nan")), "f4", "segmentation.PixelClassifier", device="host"),
+    Case("segmentation.PixelClassifier of derivatives", lambda im: forests.edges(im).probability(im, label=4),
+         lambda a: forests.shares(a, forests.edge_rows)[..., 1].astype("f4"), "u1", "segmentation.PixelClassifier", device="host"),
     Case("segmentation.PixelClassifier of a chain", lambda im: forests.classifier(im).uncertainty(F.median(im, radius_vx=1)),
          lambda a: (1 - forests.shares(ndi.median_filter(a, 3)).max(axis=-1)).astype("f4"), "u1", "segmentation.PixelClassifier", device="host"),
     Case("statistics.saturation", lambda im: S.saturation((im // 64).assign(phases={0: vr.Phase("oil", "fluid"), 2: vr.Phase("brine", "fluid")})),

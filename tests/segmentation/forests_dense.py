@@ -62,9 +62,24 @@ def classifier(image):
     return vr.segmentation.PixelClassifier(BANK, Forest.of(TREES), CLASSES, (tuple(grid.spacing), grid.unit), image.dtype.name)
 
 
-def shares(a):
+EDGES = vr.segmentation.FeatureBank.multiscale(scale_vx=[0.6, 1.1], of=("gradient_magnitude", "laplacian_of_gaussian"))
+
+
+def edges(image):
+    """A classifier by features of derivatives."""
+    grid = image.grid
+    return vr.segmentation.PixelClassifier(EDGES, Forest.of(TREES), CLASSES, (tuple(grid.spacing), grid.unit), image.dtype.name)
+
+
+def edge_rows(a):
+    """The features of :data:`EDGES`, where voxels are 1 apart."""
+    kinds = (ndi.gaussian_gradient_magnitude, ndi.gaussian_laplace)
+    return np.stack([a.astype("f4"), *(kind(a, s, output="f4") for kind in kinds for s in (0.6, 1.1))], axis=-1)
+
+
+def shares(a, features=rows):
     """The mean fractions of the classes, tree by tree."""
-    table = rows(a).reshape(-1, 5)
+    table = features(a).reshape(-1, 5)
     total = np.zeros((len(table), 3))
     for one in TREES:
         node = np.zeros(len(table), int)
