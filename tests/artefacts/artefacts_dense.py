@@ -115,3 +115,11 @@ def without_outliers(a, threshold):
     middle = ndi.median_filter(a, 3)
     off = np.abs(a.astype("f8") - middle)
     return np.where(off > ndi.median_filter(off, 3) * (1.4826 * threshold), middle, a)
+
+
+def means_of_groups(a, group, limits, exists=None):
+    """The mean of the solid in each group of voxels, of values at the middles of their bins; NaN where there is none."""
+    exists = np.ones(a.shape, bool) if exists is None else exists
+    values = binned(a.astype("f8"), exists)
+    chosen = exists & (values >= limits[0]) & (values <= limits[1])
+    return np.array([values[chosen & (group == n)].mean() if (chosen & (group == n)).any() else np.nan for n in range(group.max() + 1)])

@@ -217,3 +217,9 @@ def test_the_list_of_kernels(run):
     assert re.search(r"kernels.pieces +piece +host: labels join through a forest", text)
     assert re.search(r"\d+ kernels, \d+ of them on the host alone; (a|no) CUDA device answers here", text)
     assert "device:" not in run("kernels", "--host")
+
+
+def test_corrections_are_planned(run, scan):
+    out = run("analyze", scan, "--correct", "rings,hardening", "--denoise", "median", "--dry-run")
+    assert "correct: hardening, rings; store the corrected scan" in out
+    assert "corrections are some of slices, outliers" in run("analyze", scan, "--correct", "noise", "--dry-run", ok=False)

@@ -9,6 +9,7 @@ import voxelrock as vr
 from voxelrock.workflow import Recipe, analyze
 
 ROCKS = {"sandstone": vr.generators.sandstone, "carbonate": vr.generators.carbonate, "tight": vr.generators.tight}
+USUAL = Recipe.of().with_sizes(False).with_statistics([])
 TILT = math.tan(math.radians(2))
 
 
@@ -49,18 +50,18 @@ def check(name, size, folder, recipe):
 
 @pytest.mark.parametrize("name", ["sandstone", "carbonate"])
 def test_a_plug_comes_out_as_its_rock(tmp_path, name):
-    check(name, 176, tmp_path, Recipe.of())
+    check(name, 176, tmp_path, USUAL)
 
 
 def test_tight_rock_at_a_threshold_that_is_known(tmp_path):
-    box, truth = check("tight", 176, tmp_path, Recipe.of(threshold=21500))
+    box, truth = check("tight", 176, tmp_path, USUAL.changed(threshold=21500))
     assert 0.2 * truth < float(box["porosity"]) < truth  # many of its pores are thinner than a voxel
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", list(ROCKS))
 def test_larger_plugs_with_otsu(tmp_path, name):
-    box, truth = check(name, 320, tmp_path, Recipe.of())
+    box, truth = check(name, 320, tmp_path, USUAL)
     if name == "tight":  # Otsu parts the minerals, and says so
         assert float(box["porosity"]) > 0.3
         assert box.attrs["warnings"]
@@ -71,7 +72,7 @@ def test_larger_plugs_with_otsu(tmp_path, name):
 def test_without_the_region_the_answer_is_plainly_wrong(tmp_path):
     rock = vr.generators.sandstone(shape=96, spacing="4 um", radius="20 um", seed=3)
     scan = vr.save(vr.generators.ct_scan(vr.generators.plug(rock), seed=2), tmp_path / "scan.zarr")
-    whole, plug = analyze(scan, recipe=Recipe.of(roi="none")), analyze(scan)
+    whole, plug = analyze(scan, recipe=USUAL.changed(roi="none")), analyze(scan, recipe=USUAL)
     assert float(whole["porosity"]) > float(plug["porosity"]) + 0.15
     assert any("surroundings" in text for text in whole.attrs["warnings"])
     assert np.isfinite(float(plug["porosity_low"]))

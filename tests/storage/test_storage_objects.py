@@ -122,7 +122,7 @@ def test_workers_open_their_own(stored, tmp_path):
 def test_an_analysis_tells_the_url_and_no_more(stored, tmp_path, capfd, monkeypatch):
     url = stored()
     monkeypatch.chdir(tmp_path)
-    main(["analyze", url, "--roi", "none", "--no-sizes"], standalone_mode=False)
+    main(["analyze", url, "--roi", "none", "--denoise", "median", "--no-sizes", "--statistics", "none"], standalone_mode=False)
     folder = tmp_path / "scan-analysis"
     assert f'"path": "{url}"' in (folder / "results.json").read_text()
     written = [f.read_bytes() for f in folder.rglob("*") if f.is_file()]

@@ -128,3 +128,12 @@ def test_slices_of_a_quantity_have_a_bar_of_colours_and_no_data_is_neutral():
     shown = page.axes[0].get_images()[0].get_array()
     np.testing.assert_allclose(shown[0, 0, :3], (0.93, 0.94, 0.95))
     assert not [child for axes in vr.viz.slices(vr.from_array(pores)).axes for child in axes.child_axes]
+
+
+def test_levels_of_the_solid_before_and_after():
+    scan = vr.from_function(lambda z, y, x: 100 * (x % 4 > 0) + 2 * z, shape=16, dtype="u1")
+    found = {"raw": vr.artefacts.solid_profiles(scan), "corrected": vr.artefacts.solid_profiles(vr.artefacts.correct_drift(scan))}
+    figure = vr.viz.plot_solid_profiles(found)
+    spread = [np.ptp(line.get_ydata()) for line in figure.axes[1].lines]
+    assert spread[0] > 25 > 5 > spread[1]
+    assert [t.get_text() for t in figure.axes[1].get_legend().get_texts()] == ["raw", "corrected"]

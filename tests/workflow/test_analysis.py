@@ -13,7 +13,8 @@ from voxelrock.workflow import Recipe, analyze, parse_region
 from voxelrock.workflow.folder import Folder
 from voxelrock.workflow.stages import find_rock
 
-QUICK = Recipe.of(denoise="median", method="otsu")
+QUICK = Recipe.of(denoise="median", method="otsu").with_sizes(False).with_statistics([])
+SIZED = QUICK.with_sizes(True)
 
 
 def scan(shape=(30, 28, 26)):
@@ -155,12 +156,12 @@ def test_phases_with_all_roles(tmp_path):
 
 def test_an_analysis_is_not_overwritten_unasked(tmp_path):
     image = vr.from_array(scan())
-    analyze(image, out=tmp_path)
-    other = Recipe.of(threshold=15000.0, denoise="gaussian")
+    analyze(image, out=tmp_path, recipe=QUICK)
+    other = Recipe.of(threshold=15000.0, denoise="gaussian").with_sizes(False).with_statistics([])
     with pytest.raises(ExistsError, match=r"another analysis.*denoise.*overwrite"):
         analyze(image, out=tmp_path, recipe=other)
     with pytest.raises(ExistsError, match=r"another analysis: with the spacing"):
-        analyze(image.assign_grid(spacing="2 um"), out=tmp_path)
+        analyze(image.assign_grid(spacing="2 um"), out=tmp_path, recipe=QUICK)
     again = analyze(image, out=tmp_path, recipe=other, overwrite=True)
     assert float(again["threshold"]) == 15000
     quiet = ndi.gaussian_filter(scan(), 1, output="f4")
@@ -169,7 +170,7 @@ def test_an_analysis_is_not_overwritten_unasked(tmp_path):
 
 def test_only_what_is_missing_is_made(tmp_path, monkeypatch):
     image = vr.from_array(scan())
-    analyze(image, out=tmp_path)
+    analyze(image, out=tmp_path, recipe=QUICK)
     times = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*") if p.is_file()}
     (tmp_path / "figures/histogram.svg").unlink()
     (tmp_path / "report.html").unlink()
@@ -178,7 +179,7 @@ def test_only_what_is_missing_is_made(tmp_path, monkeypatch):
         raise AssertionError("measured again")
 
     monkeypatch.setattr("voxelrock.workflow.analysis.find_rock", never)
-    analyze(image, out=tmp_path)
+    analyze(image, out=tmp_path, recipe=QUICK)
     made = {p for p in times if not p.exists() or p.stat().st_mtime_ns != times[p]}
     assert made == {tmp_path / "figures/histogram.svg", tmp_path / "report.html"}
 
@@ -205,8 +206,8 @@ def test_a_run_that_was_stopped_anywhere_goes_on(tmp_path, monkeypatch, where):
 @pytest.mark.parametrize("where", ["segment", "save", "measure", "write_results"])
 def test_labels_of_an_analysis_that_is_replaced_are_never_taken_for_the_new_ones(tmp_path, monkeypatch, where):
     image = vr.from_array(scan())
-    analyze(image, out=tmp_path)
-    bright = Recipe.of(phase="bright", denoise="median", method="otsu")
+    analyze(image, out=tmp_path, recipe=QUICK)
+    bright = Recipe.of(phase="bright", denoise="median", method="otsu").with_sizes(False).with_statistics([])
     with monkeypatch.context() as patch:
         patch.setattr(f"voxelrock.workflow.analysis.{where}", stop)
         with pytest.raises(KeyboardInterrupt):
@@ -305,10 +306,10 @@ def test_room_is_checked_before_the_start(tmp_path, monkeypatch):
 
 def test_damaged_results_say_what_to_do(tmp_path):
     image = vr.from_array(scan())
-    analyze(image, out=tmp_path)
+    analyze(image, out=tmp_path, recipe=QUICK)
     (tmp_path / "results.json").write_text("{")
     with pytest.raises(vr.errors.FormatError, match=r"results\.json is damaged.*delete it"):
-        analyze(image, out=tmp_path)
+        analyze(image, out=tmp_path, recipe=QUICK)
 
 
 def test_a_mask_that_knows_where_it_holds_data_is_measured_there(tmp_path):
@@ -332,12 +333,12 @@ def test_nan_in_a_mask_file_is_not_used(tmp_path):
 def test_other_bytes_of_the_same_age_are_noticed(tmp_path):
     path = tmp_path / "scan.npy"
     np.save(path, scan())
-    analyze(vr.open(path), out=tmp_path / "out", source=path)
+    analyze(vr.open(path), out=tmp_path / "out", source=path, recipe=QUICK)
     before = path.stat()
     np.save(path, scan()[::-1].copy())
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
     with pytest.raises(ExistsError, match="of other bytes"):
-        analyze(vr.open(path), out=tmp_path / "out", source=path)
+        analyze(vr.open(path), out=tmp_path / "out", source=path, recipe=QUICK)
 
 
 def test_a_mask_whose_name_has_a_colon_is_watched(tmp_path):
@@ -357,7 +358,7 @@ def test_a_recipe_remembers_what_stands_for_no_data(tmp_path, value):
     grey = scan().astype("f4") if np.isnan(value) else scan()
     grey[4:9, 4:9, 4:9] = value
     image = vr.from_array(grey)
-    first = analyze(image.assign(nodata=value), out=tmp_path / "out", recipe=Recipe.of(roi="none"))
+    first = analyze(image.assign(nodata=value), out=tmp_path / "out", recipe=QUICK.changed(roi="none"))
     recipe = Recipe.read(tmp_path / "out" / "recipe.toml")
     again = analyze(image, recipe=recipe)
     assert int(again["bulk_voxels"]) == int(first["bulk_voxels"]) < grey.size
@@ -374,16 +375,16 @@ def test_two_runs_keep_off_one_folder(tmp_path):
             with pytest.raises(UnfinishedError, match="another run is at work in"):
                 analyze(image, out=folder.path, recipe=Recipe.of(threshold=20000), overwrite=overwrite)
         assert not list(folder.path.iterdir())
-    analyze(image, out=folder.path)
+    analyze(image, out=folder.path, recipe=QUICK)
 
 
 def test_the_region_that_was_found_can_be_repeated(tmp_path):
     rock = vr.generators.plug(vr.generators.sandstone(shape=64, spacing="4 um", seed=1), radius="100 um")
     image = vr.generators.ct_scan(rock, seed=1)
-    found = analyze(image)
+    found = analyze(image, recipe=QUICK)
     text = found.attrs["roi"].rpartition("(")[2].rstrip(")")
     assert text.startswith("cylinder:")
-    assert int(analyze(image, recipe=Recipe.of(roi=text))["bulk_voxels"]) == int(found["bulk_voxels"]) < image.size
+    assert int(analyze(image, recipe=QUICK.changed(roi=text))["bulk_voxels"]) == int(found["bulk_voxels"]) < image.size
     assert "before denoising" in found["grey_mean"].attrs["definition"]
 
 
@@ -400,9 +401,9 @@ def test_what_denoising_takes_away_is_told():
 
 def test_an_outlier_is_told():
     array = scan().astype("f4")
-    usual = analyze(vr.from_array(array), recipe=Recipe.of(roi="none"))
+    usual = analyze(vr.from_array(array), recipe=QUICK.changed(roi="none"))
     array[3, 4, 5] = 1e9
-    found = analyze(vr.from_array(array), recipe=Recipe.of(roi="none", denoise="none", method="otsu"))
+    found = analyze(vr.from_array(array), recipe=Recipe.of(roi="none", denoise="none", method="otsu").with_sizes(False).with_statistics([]))
     assert any("lie far from all others" in text for text in found.attrs["warnings"])
     assert not any("lie far" in text for text in usual.attrs["warnings"])
 
@@ -420,7 +421,7 @@ def test_the_region_stays_inside_a_plug_by_more_than_filters_reach(radius):
 
 def test_sizes_are_measured_or_not(tmp_path):
     image = vr.from_array(scan(), spacing="5 um")
-    found = analyze(image, out=tmp_path)
+    found = analyze(image, out=tmp_path, recipe=SIZED)
     pores = vr.open(tmp_path / "segmented.zarr") == 1
     distribution = vr.pores.pore_size_distribution(pores)
     assert float(found["pore_diameter_d50"]) == float(distribution["d50"]) > 0
@@ -432,19 +433,19 @@ def test_sizes_are_measured_or_not(tmp_path):
     page = (tmp_path / "report.html").read_text()
     assert "Pore sizes" in page
     assert "Capillary pressure" in page
-    without = analyze(image, recipe=Recipe().with_sizes(False))
+    without = analyze(image, recipe=QUICK)
     assert "r35" not in without
-    unknown = analyze(vr.from_array(scan()))
+    unknown = analyze(vr.from_array(scan()), recipe=SIZED)
     assert "pore_diameter_d50" in unknown
     assert "capillary_pressure" not in unknown  # no pressure without the size of a voxel
 
 
 def test_a_finished_analysis_needs_no_room(tmp_path, monkeypatch):
     image = vr.from_array(scan())
-    analyze(image, out=tmp_path)
+    analyze(image, out=tmp_path, recipe=QUICK)
 
     def never(*_):
         raise AssertionError("asked for room")
 
     monkeypatch.setattr("voxelrock.workflow.analysis.check_space", never)
-    analyze(image, out=tmp_path)
+    analyze(image, out=tmp_path, recipe=QUICK)

@@ -52,7 +52,7 @@ def test_a_recipe_repeats_an_analysis(tmp_path):
     ("text", "kind", "message"),
     [
         ("format = 2\n[[steps]]\nstep='threshold'", FormatError, r"format 2, which a newer voxelrock wrote"),
-        ("[[steps]]\nstep='polish'", ParameterError, "knows no step 'polish'; it knows restrict, denoise, sharpen, threshold, name"),
+        ("[[steps]]\nstep='polish'", ParameterError, "knows no step 'polish'; it knows restrict, correct, denoise, sharpen, threshold, name"),
         ("[[steps]]\nstep='threshold'\nstrength=3", ParameterError, "the step 'threshold' has no parameter 'strength'"),
         ("[[steps]]\nstep='denoise'", ParameterError, "threshold or name, then sizes and structure .*; got denoise"),
         ("[[steps]]\nstep='denoise'\nmethod='magic'\n[[steps]]\nstep='threshold'", ParameterError, "denoise is one of"),

@@ -2,6 +2,7 @@
 
 from voxelrock.artefacts.drift import correct_drift
 from voxelrock.artefacts.hardening import correct_beam_hardening
+from voxelrock.artefacts.levels import solid_profiles
 from voxelrock.artefacts.nature import Nature, nature
 from voxelrock.artefacts.outliers import remove_outliers
 from voxelrock.artefacts.outline import Outline, outline
@@ -19,4 +20,5 @@ __all__ = [
     "outline",
     "remove_outliers",
     "remove_rings",
+    "solid_profiles",
 ]

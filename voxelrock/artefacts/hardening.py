@@ -95,9 +95,9 @@ def correct_beam_hardening(
     if degree not in (2, 4, 6, 8):
         raise ParameterError(f"the degree is 2, 4, 6 or 8: the polynomial is even; got {degree}")
     level = None if air is None else _level(air, reference)
-    rock, level = _found(image, level) if cylinder is None else (_checked(cylinder), level)
-    line = _line(image.grid, rock or Cylinder.inscribed(image.grid))
-    inside = where if rock is None else _inside(image, rock, where)
+    rock, level = _found(image, level) if cylinder is None else (checked_cylinder(cylinder), level)
+    line = line_of(image.grid, rock or Cylinder.inscribed(image.grid))
+    inside = where if rock is None else inside_of(image, rock, where)
     finish = {"degree": degree, "air": level, "solid": reference}
     counts = Reduction(shell_counts, join_tables, even_fit, located=True)
     fit = counts(image.data, *counted(image, inside), limits=usual_range(image, inside), line=line, shape=(degree // 2 + 4,), dtype="f8", finish=finish)
@@ -112,7 +112,8 @@ def _level(air: Any, limits: tuple[float, float] | None) -> float:
     return level
 
 
-def _checked(cylinder: Any) -> Cylinder:
+def checked_cylinder(cylinder: Any) -> Cylinder:
+    """The cylinder, or ``ParameterTypeError`` where it is none."""
     if not isinstance(cylinder, Cylinder):
         raise ParameterTypeError(f"cylinder= is a vr.Cylinder, such as vr.artefacts.outline(image).region; got {type(cylinder).__name__}")
     return cylinder
@@ -124,12 +125,13 @@ def _found(image: VoxelImage, air: float | None) -> tuple[Cylinder | None, float
     return found.region, found.air_level if air is None and found.air else air
 
 
-def _inside(image: VoxelImage, cylinder: Cylinder, where: Where) -> VoxelImage:
+def inside_of(image: VoxelImage, cylinder: Cylinder, where: Where) -> VoxelImage:
+    """The mask of a cylinder and of ``where`` together."""
     mask = image.restriction(cylinder)
     return image.with_data(mask if where is None else both(mask, image.restriction(where)), nodata=None, phases={})
 
 
-def _line(grid: VoxelGrid, cylinder: Cylinder) -> Line:
+def line_of(grid: VoxelGrid, cylinder: Cylinder) -> Line:
     """The cylinder's axis, with as many shells as reach the farthest corner.
 
     Raises

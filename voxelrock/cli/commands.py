@@ -30,7 +30,7 @@ from voxelrock.workflow import Recipe, analyze_samples, plan
 from voxelrock.workflow import analyze as run_analysis
 from voxelrock.workflow.batch import parse_voxel_size, read_samples
 from voxelrock.workflow.phases import parse_labels, parse_micro, phases_from
-from voxelrock.workflow.recipe import DENOISERS, METHODS, STATISTICS
+from voxelrock.workflow.recipe import CORRECTIONS, DENOISERS, METHODS, STATISTICS
 from voxelrock.workflow.regions import HELP as ROI_HELP
 
 _COLUMN = 25
@@ -95,6 +95,7 @@ _STEP_OPTIONS: list[Callable[..., Any]] = [
     click.option("--outside", metavar="LABELS", help="Labels of a segmented image that are no rock."),
     click.option("--micro", metavar="LABEL:POROSITY", multiple=True, help="A microporous label and its porosity, 2:0.35; may be repeated."),
     click.option("--phases", metavar="FILE", help="CSV table of the labels: label, name, colour, role, porosity."),
+    click.option("--correct", metavar="LIST", help=f"Artefacts to remove first: all, none, or some of {','.join(CORRECTIONS)}. Default: none."),
     click.option("--denoise", type=click.Choice([name.replace("_", "-") for name in DENOISERS]), help="How a grey scan is denoised. Default: non-local-means."),
     click.option("--radius", type=float, help="How far it looks (of the Gaussian: sigma), in voxels. Default: 2, of others than non-local means 1."),
     click.option("--sharpen", type=float, metavar="AMOUNT", help="Unsharp mask after denoising, 0 for none. Default: 0.75 after non-local means."),
@@ -109,6 +110,11 @@ _STEP_OPTIONS: list[Callable[..., Any]] = [
     click.option("--phase", type=click.Choice(["dark", "bright"]), help="Which class of a grey scan is pore. Default: dark."),
     click.option("--recipe", metavar="FILE", help="Repeat the steps of a recipe.toml; takes the place of the options above."),
 ]
+
+_STEP_NAMES = (
+    *("roi", "pore", "outside", "micro", "phases", "correct", "denoise"),
+    *("radius", "sharpen", "method", "threshold", "phase", "recipe"),
+)
 
 
 def step_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -170,10 +176,7 @@ def _measuring(recipe: Recipe, sizes: bool | None, statistics: str | None) -> Re
     """The recipe with what the options say of measuring."""
     if sizes is not None:
         recipe = recipe.with_sizes(sizes)
-    if statistics is None:
-        return recipe
-    named = {"all": STATISTICS, "none": ()}.get(statistics.strip())
-    return recipe.with_statistics([one.strip() for one in statistics.split(",")] if named is None else named)
+    return recipe if statistics is None else recipe.with_statistics(_listed(statistics, STATISTICS))
 
 
 def _campaign(samples: str, how: tuple[Path | None, bool, bool], recipe: Recipe | None, roi: str, open_one: Callable[[Any, str], VoxelImage]) -> None:
@@ -199,7 +202,7 @@ def _campaign(samples: str, how: tuple[Path | None, bool, bool], recipe: Recipe 
 
 def steps_of(options: dict[str, Any]) -> dict[str, Any]:
     """Take the options that say what is done out of all options."""
-    return {k: options.pop(k) for k in ("roi", "pore", "outside", "micro", "phases", "denoise", "radius", "sharpen", "method", "threshold", "phase", "recipe")}
+    return {k: options.pop(k) for k in _STEP_NAMES}
 
 
 def recipe_of(said: dict[str, Any]) -> Recipe | None:
@@ -221,9 +224,15 @@ def recipe_of(said: dict[str, Any]) -> Recipe | None:
         return None
     if "method" in steps and "threshold" in steps:
         raise ParameterError("give --segment or --threshold, not both")
-    names, amount = {"radius": "radius_vx"}, steps.pop("sharpen", None)
+    names, amount, correct = {"radius": "radius_vx"}, steps.pop("sharpen", None), _listed(steps.pop("correct", "none"), CORRECTIONS)
     made = Recipe.of(**{names.get(k, k): v.replace("-", "_") if k in ("method", "denoise") else v for k, v in steps.items()})
-    return made if amount is None else made.sharpened(amount)
+    return (made if amount is None else made.sharpened(amount)).corrected(correct)
+
+
+def _listed(text: str, known: tuple[str, ...]) -> tuple[str, ...]:
+    """The items of a list with commas; ``all`` and ``none`` are those."""
+    named = {"all": known, "none": ()}.get(text.strip())
+    return tuple(one.strip() for one in text.split(",")) if named is None else named
 
 
 def show(found: xr.Dataset) -> None:

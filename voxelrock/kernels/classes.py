@@ -81,6 +81,25 @@ def middles(span: Span) -> HostArray:
     return low + (high - low) * (np.arange(BINS) + 0.5) / BINS
 
 
+def solid_means(table: HostArray, span: Span, solid: Span | None) -> HostArray:
+    """Two rows: for each group of a table (group, bin) the mean of the values between two limits, NaN where there are none, and their number.
+
+    Without limits the solid lies within three robust deviations about the median of the class above Otsu's threshold, and above this.
+
+    Raises
+    ------
+    DataError
+        Without limits, fewer than two different values.
+    """
+    values = middles(span)
+    if solid is None:
+        known = levels(table.sum(axis=0), values)
+        solid = max(float(np.nextafter(known[CUT], math.inf)), known[BRIGHT] - 3 * known[SPREAD]), known[BRIGHT] + 3 * known[SPREAD]
+    chosen = np.where((values >= solid[0]) & (values <= solid[1]), table, 0)
+    counts = chosen.sum(axis=1)
+    return np.array([np.where(counts > 0, (chosen @ values) / np.maximum(counts, 1), np.nan), counts])
+
+
 @jit
 def count_binned(values: HostArray, chosen: HostArray, masked: bool, group: HostArray, limits: tuple[float, float], table: HostArray) -> None:
     """Count the values of a plane in the bins between the limits, in the row of the table that each voxel's group names."""

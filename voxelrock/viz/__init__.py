@@ -1,6 +1,6 @@
 """Pictures one could publish: orthogonal slices, histograms, profiles. Each gives a Matplotlib figure and reads only what it shows."""
 
-from voxelrock.viz.curves import plot_histogram, plot_porosity_curve, plot_profiles, plot_samples
+from voxelrock.viz.curves import plot_histogram, plot_porosity_curve, plot_profiles, plot_samples, plot_solid_profiles
 from voxelrock.viz.looking import Look, look
 from voxelrock.viz.panels import compare, crop
 from voxelrock.viz.sizes import plot_capillary_curve, plot_size_distribution
@@ -18,6 +18,7 @@ __all__ = [
     "plot_porosity_curve",
     "plot_profiles",
     "plot_samples",
+    "plot_solid_profiles",
     "plot_size_distribution",
     "plot_two_point",
     "plot_windows",

@@ -184,6 +184,40 @@ def plot_profiles(profiles: Sequence[xr.DataArray], /, *, mean: float | None = N
     return page
 
 
+def plot_solid_profiles(profiles: Mapping[str, xr.Dataset], /, *, title: str = "") -> Figure:
+    """The grey of the solid against the distance from the axis and along it, of one scan or of several side by side (before and after a correction).
+
+    Parameters
+    ----------
+    profiles
+        By name, of :func:`voxelrock.artefacts.solid_profiles`. Shells of under a thousandth of the solid's voxels are left out: they are noise.
+    title
+        Above the figure.
+
+    Examples
+    --------
+    >>> import voxelrock as vr
+    >>> scan = vr.from_function(lambda z, y, x: 100 * (x % 4 > 0) + 2 * z, shape=16, dtype="u1")
+    >>> len(plot_solid_profiles({"as scanned": vr.artefacts.solid_profiles(scan)}).axes)
+    2
+    """
+    page = figure(6.4, 2.8)
+    panels = page.subplots(1, 2, sharey=True)
+    for color, (label, found) in zip((MUTED, ACCENT, PORE, *PHASES), profiles.items()):
+        for axes, name in zip(panels, ("radial", "axial")):
+            line, counts = found[name], np.asarray(found[f"{name}_voxels"], float)
+            enough = counts > 1e-3 * counts.sum() if name == "radial" else counts > 0
+            place = line[str(line.dims[0])]
+            axes.plot(np.asarray(place, float)[enough], np.asarray(line, float)[enough], color=color, linewidth=1.3, label=label)
+            unit = shown_unit(str(place.attrs.get("units", "")))
+            words = "distance from the axis" if name == "radial" else str(place.name)
+            tidy(axes, xlabel=f"{words} ({unit})" if unit else words, ylabel="grey value of the solid" if name == "radial" else "")
+    panels[0].set_title(title, color=INK, fontsize=10, loc="left")
+    if len(profiles) > 1:
+        panels[1].legend(frameon=False, fontsize=8)
+    return page
+
+
 def plot_samples(
     names: Sequence[str], values: Sequence[float], /, *, low: Sequence[float] | None = None, high: Sequence[float] | None = None, label: str = "porosity"
 ) -> Figure:

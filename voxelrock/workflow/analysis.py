@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,12 @@ from voxelrock.image import VoxelImage
 from voxelrock.io.saving import save
 from voxelrock.storage import open_zarr
 from voxelrock.storage.remote import checked_url, is_url, refuse_url
+from voxelrock.workflow.correcting import corrected, solid_levels
 from voxelrock.workflow.folder import Folder
 from voxelrock.workflow.inputs import describe, peak_memory, run_identity, versions
 from voxelrock.workflow.outputs import write_outputs
 from voxelrock.workflow.planning import check_space
-from voxelrock.workflow.recipe import Recipe
+from voxelrock.workflow.recipe import Correct, Recipe
 from voxelrock.workflow.results import read_results, write_results
 from voxelrock.workflow.sizes import measure_sizes, sizes_warnings
 from voxelrock.workflow.stages import Rock, Say, Segmented, connectivity_warnings, find_rock, measure, segment
@@ -46,10 +48,11 @@ class Clock:
 
 def analyze(image: VoxelImage, /, *, out: str | Path | None = None, recipe: Recipe | None = None, source: str | Path | None = None,
             sample: str = "", overwrite: bool = False, say: Say = _silent) -> xr.Dataset:  # fmt: skip
-    """Find the rock, denoise, threshold, measure and report; computes.
+    """Find the rock, correct, denoise, threshold, measure and report; computes.
 
-    Grey scans are denoised and thresholded inside the rock as the recipe says; segmented images are measured as they are. With ``out`` the
-    folder gets ``report.html``, ``results.json``, ``results.csv``, ``recipe.toml``, ``segmented.zarr``, ``curves/`` and ``figures/``. Called
+    Grey scans are corrected (if the recipe says so), denoised and thresholded inside the rock; segmented images are measured as they are. With ``out`` the
+    folder gets ``report.html``, ``results.json``, ``results.csv``, ``recipe.toml``, ``segmented.zarr`` (and ``corrected.zarr``),
+    ``curves/`` and ``figures/``. Called
     again, only what is missing is made: an analysis that was killed goes on where it stopped.
 
     Parameters
@@ -90,7 +93,8 @@ def analyze(image: VoxelImage, /, *, out: str | Path | None = None, recipe: Reci
 
     Notes
     -----
-    Memory: a few blocks for each thread. A grey image is read twice (histogram, then segmentation), its labels once more.
+    Memory: a few blocks for each thread. A grey image is read twice (histogram, then segmentation), its labels once more;
+    corrections read it two to four times each.
 
     Examples
     --------
@@ -129,13 +133,17 @@ def _measured(image: VoxelImage, recipe: Recipe, sample: str, folder: Folder | N
         rock = find_rock(image, recipe)
     say(rock.words)
     try:
+        levels: dict[str, xr.DataArray] = {}
+        if recipe.correction is not None:
+            with clock("correcting"):
+                rock, levels = _corrected(rock, recipe.correction, folder, say)
         with clock("threshold" if recipe.grey else "labels"):
             made = segment(rock, recipe, say)
         labels = made.labels
         if folder is not None:
             say("segmenting")
             with clock("segmenting and storing"):
-                labels = _stored(made.labels, folder)
+                labels = _stored(made.labels, folder, folder.segmented)
         say("measuring")
         with clock("measuring"):
             found = measure(labels)
@@ -151,22 +159,32 @@ def _measured(image: VoxelImage, recipe: Recipe, sample: str, folder: Folder | N
     except DataError as error:
         raise DataError(f"{error} ({rock.words})") from error
     found["porosity"] = found["porosity"].assign_attrs(bulk=f"{found['porosity'].attrs.get('bulk', '')}; {rock.words}")
-    results = xr.Dataset({**found, **made.facts})
+    results = xr.Dataset({**found, **made.facts, **levels})
     warnings = [*rock.warnings, *made.warnings, *connectivity_warnings(found), *sizes_warnings(found)]
     for text in warnings:
         say(f"WARNING: {text}")
     return results.assign_attrs(_attributes(sample, rock, made, recipe, clock) | {"warnings": warnings})
 
 
-def _stored(labels: VoxelImage, folder: Folder) -> VoxelImage:
-    """The labels from the folder, where an earlier run of these steps finished them, else written now."""
-    if folder.segmented.exists() and not folder.replacing.exists():
-        return open_zarr(folder.segmented)
+def _corrected(rock: Rock, step: Correct, folder: Folder | None, say: Say) -> tuple[Rock, dict[str, xr.DataArray]]:
+    """The rock in the scan without artefacts, which is stored where there is a folder, and the solid's grey before and after."""
+    image, words = corrected(rock, step, say)
+    if folder is not None:
+        image = _stored(image, folder, folder.corrected)
+    return replace(rock, image=image, warnings=(*rock.warnings, *words)), solid_levels({"raw": rock.image, "corrected": image}, rock, step.axis)
+
+
+def _stored(image: VoxelImage, folder: Folder, path: Path) -> VoxelImage:
+    """An image from the folder, where an earlier run of these steps finished it, else written now."""
+    labels = path == folder.segmented
+    if path.exists() and not (labels and folder.replacing.exists()):
+        return open_zarr(path)
     try:
-        stored = save(labels, folder.segmented, overwrite=True, resume=folder.unfinished)
+        stored = save(image, path, overwrite=True, resume=folder.unfinished(path))
     except UnfinishedError:  # what was left is of other steps, or of another version; somebody who is writing it now is heeded by this too
-        stored = save(labels, folder.segmented, overwrite=True)
-    folder.replacing.unlink(missing_ok=True)
+        stored = save(image, path, overwrite=True)
+    if labels:
+        folder.replacing.unlink(missing_ok=True)
     return stored
 
 

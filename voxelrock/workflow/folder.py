@@ -16,7 +16,7 @@ from voxelrock.workflow.recipe import FORMAT, Recipe, read_toml
 from voxelrock.workflow.results import write_text
 from voxelrock.workflow.toml import to_toml
 
-FILES = ("report.html", "results.json", "results.csv", "recipe.toml", "segmented.zarr", "curves", "figures")
+FILES = ("report.html", "results.json", "results.csv", "recipe.toml", "segmented.zarr", "corrected.zarr", "curves", "figures")
 _HEAD = "# The steps of this analysis; repeat them on another scan: voxelrock analyze SCAN --recipe recipe.toml"
 
 
@@ -37,6 +37,11 @@ class Folder:
         return self.path / "segmented.zarr"
 
     @property
+    def corrected(self) -> Path:
+        """The scan without artefacts, where the recipe corrects it."""
+        return self.path / "corrected.zarr"
+
+    @property
     def results(self) -> Path:
         """Numbers and curves; written when all are known."""
         return self.path / "results.json"
@@ -46,10 +51,9 @@ class Folder:
         """The page; written last."""
         return self.path / "report.html"
 
-    @property
-    def unfinished(self) -> bool:
-        """Whether the labels were being written when a run stopped."""
-        return (self.path / ".segmented.zarr.partial").exists()
+    def unfinished(self, path: Path) -> bool:
+        """Whether an image was being written when a run stopped."""
+        return (self.path / f".{path.name}.partial").exists()
 
     @property
     def replacing(self) -> Path:

@@ -16,6 +16,7 @@ from voxelrock.image import VoxelImage
 from voxelrock.io.tables import save_table
 from voxelrock.report import figure_png
 from voxelrock.storage import open_zarr
+from voxelrock.workflow.correcting import scans_of
 from voxelrock.workflow.folder import Folder
 from voxelrock.workflow.pages import page_of
 from voxelrock.workflow.recipe import Recipe
@@ -32,7 +33,7 @@ class Figures:
     """The figures of an analysis by name; each is drawn once, when it is first asked for."""
 
     def __init__(self, folder: Folder, image: VoxelImage, results: xr.Dataset) -> None:
-        self.results = results
+        self.folder, self.results = folder, results
         self.recipe = Recipe.from_json(results.attrs["steps"])
         self.image, self.labels = image, open_zarr(folder.segmented)
         self._drawn: dict[str, Figure] = {}
@@ -49,12 +50,13 @@ class Figures:
     def _stages(self) -> dict[str, VoxelImage]:
         if not self.recipe.grey:
             return {"segmented": self.labels}
-        stages = {"raw": self.image, "filtered": self._filtered(), "segmented": self.labels}
-        return stages if self.recipe.denoising else {k: v for k, v in stages.items() if k != "filtered"}
-
-    def _filtered(self) -> VoxelImage:
-        noise = float(self.results["noise_level"]) if "noise_level" in self.results else 0.0
-        return filtered(self.image, self.recipe, noise)
+        stages = {"raw": self.image}
+        if self.recipe.correction is not None:
+            stages["corrected"] = open_zarr(self.folder.corrected)
+        if self.recipe.denoising:
+            noise = float(self.results["noise_level"]) if "noise_level" in self.results else 0.0
+            stages["filtered"] = filtered(stages.get("corrected", self.image), self.recipe, noise)
+        return stages | {"segmented": self.labels}
 
     def _makers(self) -> dict[str, Callable[[], Figure]]:
         outside = [k for k, p in self.labels.phases.items() if p.role == "outside"]
@@ -75,6 +77,8 @@ class Figures:
             makers["pore_sizes"] = lambda: viz.plot_size_distribution(sizes)
         if curve is not None:
             makers["capillary_pressure"] = lambda: viz.plot_capillary_curve(curve)
+        if "solid_radial" in results:
+            makers["solid_profiles"] = lambda: viz.plot_solid_profiles(scans_of(results))
         makers |= self._structure()
         makers["profiles"] = lambda: viz.plot_profiles(lines, mean=float(results["porosity"]))
         return makers

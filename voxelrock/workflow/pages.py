@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import xarray as xr
 
 from voxelrock.image.presentation import describe_memory
@@ -45,7 +46,7 @@ _THROATS = (
     *("critical_radius_z", "critical_radius_y", "critical_radius_x"),
 )
 _FIRST = ("total_porosity", "effective_porosity", "isolated_porosity", "threshold", "bulk_volume", "bulk_voxels")
-_CAPTIONS = {"raw": "as scanned", "filtered": "after denoising", "segmented": "phases"}
+_CAPTIONS = {"raw": "as scanned", "corrected": "without artefacts", "filtered": "after denoising", "segmented": "phases"}
 
 
 def page_of(results: xr.Dataset, figures: Mapping[str, bytes]) -> str:
@@ -63,9 +64,11 @@ def page_of(results: xr.Dataset, figures: Mapping[str, bytes]) -> str:
             Section.picture(
                 "From grey values to phases",
                 figures["stages"],
-                "The same three slices as scanned, after denoising and segmented; the line is the edge of the region.",
+                f"The same three slices as scanned, {'after correction, ' if 'solid_radial' in results else ''}after denoising and segmented; "
+                "the line is the edge of the region.",
             )
         )
+    parts += _corrections(results, figures)
     crops = [(png, f"{name.removeprefix('crop_')}: {_CAPTIONS[name.removeprefix('crop_')]}") for name, png in figures.items() if name.startswith("crop_")]
     parts.append(Section.pixels("Voxel by voxel", crops).noted("One pixel for each voxel, across z, in the middle of the image."))
     if grey:
@@ -110,6 +113,30 @@ def _numbers(results: xr.Dataset) -> Section:
     plain = {str(k): v for k, v in results.data_vars.items() if v.ndim == 0 and k not in (*_TRUST, *_PORES, *_THROATS, *NUMBERS, "porosity")}
     names = [*(n for n in _FIRST if n in plain), *(n for n in plain if n not in _FIRST)]
     return Section.numbers("Results", [(n.replace("_", " "), plain[n]) for n in names])
+
+
+def _corrections(results: xr.Dataset, figures: Mapping[str, bytes]) -> list[Section]:
+    """The solid's grey before and after artefacts were removed."""
+    if "solid_profiles" not in figures:
+        return []
+    step = next(s for s in results.attrs["steps"] if s["step"] == "correct")
+    rows = []
+    for name, what in (("radial", "from the axis outwards"), ("axial", f"along {step['axis']}")):
+        levels, counts = results[f"solid_{name}"], results[f"solid_{name}_voxels"]
+        rows.append((what, *(f"{_spread(levels.sel(scan=k), counts.sel(scan=k)):.4g}" for k in ("raw", "corrected"))))
+    words = (
+        f"Mean grey value of the solid against the distance from the plug's axis, and slice by slice along {step['axis']}, as scanned and after the removal "
+        f"of {', '.join(step['of'])}. A scan without cupping, rings and drift is flat, as far as its minerals are the same all over."
+    )
+    spreads = Section.table("", rows, head=("standard deviation of the solid's level", "as scanned", "corrected"))
+    return [Section.picture("Artefacts", figures["solid_profiles"], words) + spreads]
+
+
+def _spread(levels: xr.DataArray, counts: xr.DataArray) -> float:
+    """The standard deviation of levels, weighted by voxels."""
+    known = np.isfinite(levels.values)
+    values, weights = levels.values[known], counts.values[known]
+    return float(np.sqrt(np.average((values - np.average(values, weights=weights)) ** 2, weights=weights)))
 
 
 def _thresholding(results: xr.Dataset, figures: Mapping[str, bytes]) -> list[Section]:

@@ -18,7 +18,8 @@ from voxelrock.image import Phase, VoxelImage
 from voxelrock.image.creation import full_like
 from voxelrock.image.presentation import describe_memory
 from voxelrock.storage.layout import choose
-from voxelrock.workflow.recipe import Denoise, Name, Recipe, Restrict, Sharpen, Sizes, Structure, Threshold
+from voxelrock.workflow.correcting import planned
+from voxelrock.workflow.recipe import CORRECTIONS, Correct, Denoise, Name, Recipe, Restrict, Sharpen, Sizes, Structure, Threshold
 from voxelrock.workflow.sizes import Spaces
 from voxelrock.workflow.smoothing import smoothed
 from voxelrock.workflow.structures import statistics
@@ -79,11 +80,15 @@ def plan(image: VoxelImage, /, *, recipe: Recipe | None = None) -> Plan:
     True
     """
     steps = recipe or Recipe.suited(image)
-    labels, passes = _lazily(image, steps)
+    scan = image if steps.correction is None else planned(image.assign(nodata=None), steps.correction)
+    labels, passes = _lazily(image if steps.correction is None else full_like(scan, value=1), steps)
     unit = units(labels)
     writing = threads(waiting=_WAITING) * demand(*passes, labels.rechunk(unit.typical()).data).bytes_per_task
+    if scan is not image:
+        writing = max(writing, threads(waiting=_WAITING) * demand(scan.rechunk(units(scan).typical()).data).bytes_per_task)
+    stored = labels.nbytes + _PAGES + (0 if scan is image else scan.nbytes)
     reading = threads() * max((demand(*group).bytes_per_task for group in _afterwards(labels, steps)), default=0)
-    return Plan(tuple(_words(steps, image)), _BASE + max(writing, reading), labels.nbytes + _PAGES, scratch_bytes(labels.data, unit))
+    return Plan(tuple(_words(steps, image)), _BASE + max(writing, reading), stored, scratch_bytes(labels.data, unit))
 
 
 def _afterwards(labels: VoxelImage, steps: Recipe) -> Iterator[list[Any]]:
@@ -121,6 +126,8 @@ def _words(recipe: Recipe, image: VoxelImage) -> list[str]:
     for step in recipe.steps:
         if isinstance(step, Restrict):
             found.append(f"find the rock: region of interest {step.roi}" + ("" if step.nodata is None else f"; {step.nodata:g} stands for no data"))
+        elif isinstance(step, Correct):
+            found.append(f"correct: {', '.join(k for k in CORRECTIONS if k in step.of)}; store the corrected scan (corrected.zarr)")
         elif isinstance(step, Sharpen):
             found.append(f"sharpen: {step.amount:g} of what a Gaussian of {step.sigma_vx:g} voxels removes")
         elif isinstance(step, Denoise):

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from voxelrock.errors import FormatError, MissingFileError, ParameterError
+from voxelrock.geometry.axes import axis_number
 from voxelrock.image import Phase, VoxelImage
 from voxelrock.image.metadata import checked_phases, phases_from_json, phases_to_json
 from voxelrock.segmentation.automatic import THRESHOLDS
@@ -18,6 +19,7 @@ from voxelrock.typing import Json
 FORMAT = 1
 METHODS = ("edges", *THRESHOLDS, "threshold")
 DENOISERS = ("non_local_means", "median", "gaussian", "none")
+CORRECTIONS = ("slices", "outliers", "drift", "hardening", "rings")
 STATISTICS = ("surface", "correlation", "chords", "windows")
 
 
@@ -37,6 +39,20 @@ class Restrict:
             raise ParameterError(f"roi is text, such as 'auto' or 'none'; got {self.roi!r}")
         if self.nodata is not None and (not isinstance(self.nodata, int | float) or isinstance(self.nodata, bool)):
             raise ParameterError(f"nodata is a number (NaN is one); got {self.nodata!r}")
+
+
+@dataclass(frozen=True)
+class Correct:
+    """Remove artefacts of a grey scan before it is denoised: some of ``"slices"`` (bad ones are found and interpolated), ``"outliers"``, ``"drift"``,
+    ``"hardening"`` (cupping) and ``"rings"``, in this order; ``axis`` is that of rotation, across which slices lie."""
+
+    name: ClassVar[str] = "correct"
+    of: tuple[str, ...]
+    axis: str = "z"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "of", _some_of(self.of, CORRECTIONS, "corrections"))
+        axis_number(self.axis)
 
 
 @dataclass(frozen=True)
@@ -126,18 +142,22 @@ class Structure:
     of: tuple[str, ...] = STATISTICS
 
     def __post_init__(self) -> None:
-        chosen = tuple(self.of) if isinstance(self.of, list | tuple) else ()
-        if not chosen or any(one not in STATISTICS for one in chosen) or len(set(chosen)) < len(chosen):
-            raise ParameterError(f"statistics are some of {', '.join(STATISTICS)}; got {self.of!r}")
-        object.__setattr__(self, "of", chosen)
+        object.__setattr__(self, "of", _some_of(self.of, STATISTICS, "statistics"))
 
 
-Step = Restrict | Denoise | Sharpen | Threshold | Name | Sizes | Structure
-_STEPS: dict[str, type[Any]] = {kind.name: kind for kind in (Restrict, Denoise, Sharpen, Threshold, Name, Sizes, Structure)}
+Step = Restrict | Correct | Denoise | Sharpen | Threshold | Name | Sizes | Structure
+_STEPS: dict[str, type[Any]] = {kind.name: kind for kind in (Restrict, Correct, Denoise, Sharpen, Threshold, Name, Sizes, Structure)}
 
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _some_of(said: Any, known: tuple[str, ...], what: str) -> tuple[str, ...]:
+    chosen = tuple(said) if isinstance(said, list | tuple) else ()
+    if not chosen or any(one not in known for one in chosen) or len(set(chosen)) < len(chosen):
+        raise ParameterError(f"{what} are some of {', '.join(known)}; got {said!r}")
+    return chosen
 
 
 @dataclass(frozen=True)
@@ -147,8 +167,8 @@ class Recipe:
     Parameters
     ----------
     steps
-        At most one ``Restrict``, first; any number of ``Denoise`` and ``Sharpen``; then one ``Threshold`` (grey scans) or one ``Name`` (segmented
-        images); last, if sizes of pores are measured, ``Sizes``, and if spatial statistics are, ``Structure``.
+        At most one ``Restrict``, first; for grey scans at most one ``Correct``, and any number of ``Denoise`` and ``Sharpen``; then one ``Threshold`` (grey
+        scans) or one ``Name`` (segmented images); last, if sizes of pores are measured, ``Sizes``, and if spatial statistics are, ``Structure``.
 
     Raises
     ------
@@ -163,9 +183,11 @@ class Recipe:
         kinds = kinds[:-1] if kinds[-1:] == ["structure"] else kinds
         kinds = kinds[:-1] if kinds[-1:] == ["sizes"] else kinds
         last, middle = kinds[-1:], kinds[1 if kinds[:1] == ["restrict"] else 0 : -1]
-        if last not in (["threshold"], ["name"]) or any(k not in ("denoise", "sharpen") for k in middle) or (last == ["name"] and middle):
+        smoothing = middle[1:] if middle[:1] == ["correct"] else middle
+        if last not in (["threshold"], ["name"]) or any(k not in ("denoise", "sharpen") for k in smoothing) or (last == ["name"] and middle):
             raise ParameterError(
-                f"a recipe is restrict (at most once), denoise and sharpen (grey scans only), threshold or name, then sizes and structure (or not); "
+                f"a recipe is restrict, correct (each at most once), denoise and sharpen (grey scans only), threshold or name, then sizes and structure "
+                f"(or not); "
                 f"got {', '.join(step.name for step in self.steps) or 'no step'}"
             )
 
@@ -189,6 +211,13 @@ class Recipe:
         for step in self.steps:
             if not isinstance(step, Sharpen):
                 steps += [*(sharp if isinstance(step, Threshold) else ()), step]
+        return Recipe(tuple(steps))
+
+    def corrected(self, of: Sequence[str], *, axis: str = "z") -> Recipe:
+        """The recipe that removes these artefacts of a grey scan first, or none."""
+        steps: list[Step] = [s for s in self.steps if not isinstance(s, Correct)]
+        if of:
+            steps.insert(isinstance(steps[0], Restrict), Correct(tuple(of), axis))
         return Recipe(tuple(steps))
 
     @classmethod
@@ -217,6 +246,11 @@ class Recipe:
         value = image.nodata if isinstance(image.nodata, int | float) else None
         rest = tuple(s for s in self.steps if not isinstance(s, Restrict))
         return image, self if value is None else Recipe((Restrict(self.roi, value), *rest))
+
+    @property
+    def correction(self) -> Correct | None:
+        """Which artefacts are removed, if any."""
+        return next((s for s in self.steps if isinstance(s, Correct)), None)
 
     @property
     def denoising(self) -> tuple[Denoise | Sharpen, ...]:

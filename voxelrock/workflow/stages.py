@@ -14,7 +14,7 @@ from voxelrock import artefacts, filters, segmentation, statistics
 from voxelrock.artefacts.outline import MARGIN, MARGIN_VX
 from voxelrock.artefacts.sampling import LEAST
 from voxelrock.errors import DataError, ParameterError
-from voxelrock.geometry import AXES, Region
+from voxelrock.geometry import AXES, Cylinder, Region
 from voxelrock.graph.execution import compute
 from voxelrock.image import Phase, VoxelImage
 from voxelrock.labels import connectivity
@@ -46,12 +46,18 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Rock:
-    """An image with the part of it that is rock: ``where`` is a region, a mask, or None for all of it."""
+    """An image with the part of it that is rock: ``where`` is a region, a mask, or None for all of it; ``air`` the grey of what surrounds it, if known."""
 
     image: VoxelImage
     where: VoxelImage | Region | None
     words: str
     warnings: tuple[str, ...] = ()
+    air: float | None = None
+
+    @property
+    def cylinder(self) -> Cylinder | None:
+        """The cylinder that the rock fills, if its region is one."""
+        return self.where if isinstance(self.where, Cylinder) else None
 
 
 @dataclass(frozen=True)
@@ -109,7 +115,7 @@ def _named_region(image: VoxelImage, recipe: Recipe, outside: list[int]) -> Rock
         image = image.assign(nodata=math.nan)
     if kind == "auto":
         used = "" if found.region is None else f" ({found.to_text()})"
-        return Rock(image, found.region, found.describe() + used)
+        return Rock(image, found.region, found.describe() + used, air=found.air_level if found.air else None)
     warnings = () if found.region is None else (f"the whole image counts as rock (roi none), though it has surroundings: {found.describe()}",)
     return Rock(image, None, "the whole image counts as rock", warnings)
 
