@@ -34,6 +34,17 @@ def skimage_euler(threads: int) -> Callable[[Any], Any]:
     return lambda mask: np.asarray(measure.euler_number(mask, 3))
 
 
+def skimage_surface(threads: int) -> Callable[[Any], Any]:
+    """The area of marching cubes, and the Euler number."""
+    measure = peers.load("skimage.measure")
+
+    def surface(mask: Any) -> Any:
+        corners, faces, *_ = measure.marching_cubes(mask, 0.5)
+        return np.asarray(measure.euler_number(mask, 3)) + 0 * measure.mesh_surface_area(corners, faces)
+
+    return surface
+
+
 def quantimpy_functionals(job: Job) -> list[str]:
     return peers.QUANTIMPY.command("functionals", str(job.data / _MASK))
 
@@ -103,12 +114,26 @@ def _several(image: Any, lag: int) -> list[Any]:
     return [structure.minkowski(image), *chords, structure.two_point(image, lag=lag), structure.representative_volume(image)]
 
 
-def _together(job: Job) -> Work:
-    return lambda: len(vr.compute(_several(vr.open(job.data / _MASK), _lag(job.size))))
+def _every(image: Any, lag: int) -> list[Any]:
+    """What a person asks for by name."""
+    structure = vr.structure
+    numbers = [structure.specific_surface(image, per="bulk"), structure.euler_number(image), structure.connectivity_density(image)]
+    paths = [structure.lineal_path(image, axis=axis) for axis in "zyx"]
+    slices = [vr.statistics.profile(image, axis=axis) for axis in "zyx"]
+    tables = [structure.local_porosity(image, window=32), structure.lacunarity(image), structure.mean_intercept_length(image)]
+    return [*_several(image, lag), *numbers, *paths, *slices, *tables, vr.statistics.porosity(image)]
 
 
-def _one_by_one(job: Job) -> Work:
-    return lambda: len([vr.compute(result) for result in _several(vr.open(job.data / _MASK), _lag(job.size))])
+def _together(measures: Callable[[Any, int], list[Any]], job: Job) -> Work:
+    return lambda: len(vr.compute(measures(vr.open(job.data / _MASK), _lag(job.size))))
+
+
+def _one_by_one(measures: Callable[[Any, int], list[Any]], job: Job) -> Work:
+    return lambda: len([vr.compute(result) for result in measures(vr.open(job.data / _MASK), _lag(job.size))])
+
+
+def _together_or_not(measures: Callable[[Any, int], list[Any]]) -> tuple[Contender, Contender]:
+    return Contender(VOXELROCK, partial(_together, measures)), Contender("voxelrock, one by one", partial(_one_by_one, measures))
 
 
 def _array(factory: Callable[[int], Callable[[Any], Any]]) -> Callable[[Job], Work]:
@@ -129,6 +154,7 @@ FAMILY = Family(
             (
                 _contender(lambda im, lag: vr.structure.minkowski(im), lambda found: found["euler_number"].sel(connectivity=26)),
                 Contender("Zarr, scikit-image, Euler number alone", _array(skimage_euler), needs=("skimage",)),
+                Contender("Zarr, scikit-image, surface and Euler number", _array(skimage_surface), needs=("skimage",), most_runs=1),
                 Contender("Zarr, QuantImPy", command=quantimpy_functionals, missing=peers.QUANTIMPY.missing, compared=False),
             ),
             data=(_MASK,),
@@ -169,7 +195,12 @@ FAMILY = Family(
         ),
         Operation(
             "functionals, chords along three axes, correlation along three, windows",
-            (Contender(VOXELROCK, _together), Contender("voxelrock, one by one", _one_by_one)),
+            _together_or_not(_several),
+            data=(_MASK,),
+        ),
+        Operation(
+            "the same, with lineal paths, intercepts, profiles, local porosity, lacunarity and single numbers: 20 results",
+            _together_or_not(_every),
             data=(_MASK,),
         ),
     ),
