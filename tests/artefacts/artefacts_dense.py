@@ -123,3 +123,31 @@ def means_of_groups(a, group, limits, exists=None):
     values = binned(a.astype("f8"), exists)
     chosen = exists & (values >= limits[0]) & (values <= limits[1])
     return np.array([values[chosen & (group == n)].mean() if (chosen & (group == n)).any() else np.nan for n in range(group.max() + 1)])
+
+
+def without_shading(a, limits, air=None, degree=2, exists=None):
+    """Divided by the polynomial where air is given, else less it."""
+    exists = np.ones(a.shape, bool) if exists is None else exists
+    values, middle = a.astype("f8"), binned(a.astype("f8"), exists)
+    places = np.meshgrid(*(np.linspace(-1, 1, n) for n in a.shape), indexing="ij")
+    tile = sum((np.indices(a.shape)[n] // -(-a.shape[n] // 8)) * 10**n for n in range(3))
+    powers = [p for p in np.ndindex((degree + 1,) * 3) if sum(p) <= degree]
+    terms = np.stack([np.prod([c**n for c, n in zip(places, p)], axis=0) for p in powers], axis=-1)
+    names = np.unique(tile)
+    design = np.array([terms[tile == n].mean(axis=0) for n in names])
+    base, change = air or 0.0, dict.fromkeys(names, 1.0 if air is not None else 0.0)
+    for _ in range(6):
+        shade = np.vectorize(change.get)(tile)
+        corrected = base + (middle - base) / shade if air is not None else middle - shade
+        chosen = exists & (corrected >= limits[0]) & (corrected <= limits[1])
+        counts = np.array([(chosen & (tile == n)).sum() for n in names])
+        good = counts > 0
+        means = np.array([(middle[chosen & (tile == n)] - base).mean() for n in names[good]])
+        root = np.sqrt(counts[good])
+        solution = np.linalg.lstsq(design[good] * root[:, None], means * root, rcond=None)[0]
+        level = np.average(design[good] @ solution, weights=counts[good])
+        solution = solution / level if air is not None else solution - level * np.eye(len(powers))[0]
+        change = dict(zip(names, design @ solution))
+    seen = (design @ solution)[good]
+    shade = np.clip(terms @ solution, seen.min() - np.ptp(seen) / 4, seen.max() + np.ptp(seen) / 4)
+    return (base + (values - base) / shade if air is not None else values - shade).astype("f4")

@@ -39,7 +39,7 @@ def test_corrections_are_a_step_of_a_recipe():
 
 @pytest.mark.parametrize("of", [(), ("rings", "rings"), ("noise",), "rings"])
 def test_corrections_are_some_of_a_list(of):
-    with pytest.raises(ParameterError, match="slices, outliers, drift, hardening, rings"):
+    with pytest.raises(ParameterError, match="slices, outliers, drift, hardening, shading, rings"):
         Correct(of)
 
 
@@ -96,5 +96,5 @@ def test_two_analyses_of_one_folder_keep_off(scan, tmp_path):
 def test_the_plan_names_them_and_computes_nothing():
     image = vr.zeros(shape=3000, dtype="u2")
     with_them, without = plan(image, recipe=Recipe().corrected(CORRECTIONS)), plan(image, recipe=Recipe())
-    assert any(line.startswith("correct: slices, outliers, drift, hardening, rings") for line in with_them.steps)
+    assert any(line.startswith("correct: slices, outliers, drift, hardening, shading, rings") for line in with_them.steps)
     assert with_them.output - without.output == image.nbytes

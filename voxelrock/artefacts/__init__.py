@@ -7,6 +7,7 @@ from voxelrock.artefacts.nature import Nature, nature
 from voxelrock.artefacts.outliers import remove_outliers
 from voxelrock.artefacts.outline import Outline, outline
 from voxelrock.artefacts.rings import remove_rings
+from voxelrock.artefacts.shading import correct_shading
 from voxelrock.artefacts.slices import bad_slices, interpolate_slices
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "bad_slices",
     "correct_beam_hardening",
     "correct_drift",
+    "correct_shading",
     "interpolate_slices",
     "nature",
     "outline",

@@ -13,7 +13,7 @@ from voxelrock.graph.reductions import Reduction
 from voxelrock.image import VoxelImage
 from voxelrock.image.selection import an_image, counted
 from voxelrock.kernels.classes import BRIGHT, CUT, SPREAD, TOP, levels
-from voxelrock.parameters import several
+from voxelrock.parameters import real, several
 from voxelrock.segmentation.thresholds import join_ranged, ranged_counts
 from voxelrock.statistics.counting import counts, value_limits, value_range
 from voxelrock.statistics.histograms import quantile
@@ -82,6 +82,22 @@ def given_range(solid: Any) -> tuple[float, float] | None:
     if len(pair) != 2 or not (math.isfinite(pair[0]) and math.isfinite(pair[1]) and pair[0] < pair[1]):
         raise ParameterError(f"solid= is two finite, ascending grey values, such as (20000, 32000); got {solid}")
     return pair[0], pair[1]
+
+
+def air_level(air: Any, solid: tuple[float, float] | None) -> float | None:
+    """The grey of air, as far as it is given.
+
+    Raises
+    ------
+    ParameterError
+        It is not finite, or not below the solid.
+    """
+    if air is None:
+        return None
+    level = real(air, "air")
+    if not math.isfinite(level) or (solid and level >= solid[0]):
+        raise ParameterError(f"air= is a finite grey value below the solid; got {air}" + (f" with solid={solid}" if solid else ""))
+    return level
 
 
 def usual_range(image: VoxelImage, where: Where) -> Any:

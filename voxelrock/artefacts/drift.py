@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
-
-from voxelrock.artefacts.classes import Where, corrected_dtype, given_range, grey_image, usual_range
+from voxelrock.artefacts.classes import Where, air_level, corrected_dtype, given_range, grey_image, usual_range
 from voxelrock.errors import ParameterError
 from voxelrock.geometry.axes import axis_number
 from voxelrock.graph.patterns import Pointwise
@@ -13,7 +11,6 @@ from voxelrock.image import VoxelImage
 from voxelrock.image.operations import operation
 from voxelrock.image.selection import counted
 from voxelrock.kernels.drift import join_slices, mapped_slices, slice_counts, slice_maps
-from voxelrock.parameters import real
 
 _MAPPED = Pointwise(mapped_slices, lambda first, *_, **__: corrected_dtype(first), located=True)
 
@@ -79,9 +76,7 @@ def correct_drift(
     number, reference = axis_number(axis), given_range(solid)
     if model not in ("offset", "gain", "linear"):
         raise ParameterError(f"the model is 'offset', 'gain' or 'linear'; got {model!r}")
-    level = None if air is None else real(air, "air")
-    if level is not None and (not math.isfinite(level) or (reference and level >= reference[0])):
-        raise ParameterError(f"air= is a finite grey value below the solid; got {air}" + (f" with solid={reference}" if reference else ""))
+    level = air_level(air, reference)
     counts = Reduction(slice_counts, join_slices, slice_maps, located=True)
     limits, finish = usual_range(image, where), {"model": model, "air": level, "solid": reference}
     maps = counts(image.data, *counted(image, where), limits=limits, axis=number, shape=(image.shape[number], 2), dtype="f8", finish=finish)

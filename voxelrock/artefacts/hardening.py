@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 
-from voxelrock.artefacts.classes import Where, corrected_dtype, given_range, grey_image, usual_range
+from voxelrock.artefacts.classes import Where, air_level, corrected_dtype, given_range, grey_image, usual_range
 from voxelrock.artefacts.outline import outline
 from voxelrock.errors import ParameterError, ParameterTypeError
 from voxelrock.geometry import AXES, ZYX, Cylinder, VoxelGrid
@@ -19,7 +18,7 @@ from voxelrock.image.selection import counted
 from voxelrock.image.validity import both
 from voxelrock.kernels.classes import join_tables
 from voxelrock.kernels.hardening import Line, even_fit, shell_counts, without_cupping
-from voxelrock.parameters import real, whole
+from voxelrock.parameters import whole
 
 _WITHOUT = Pointwise(without_cupping, lambda first, *_, **__: corrected_dtype(first), located=True)
 
@@ -94,7 +93,7 @@ def correct_beam_hardening(
     degree = whole(degree, "degree")
     if degree not in (2, 4, 6, 8):
         raise ParameterError(f"the degree is 2, 4, 6 or 8: the polynomial is even; got {degree}")
-    level = None if air is None else _level(air, reference)
+    level = air_level(air, reference)
     rock, level = _found(image, level) if cylinder is None else (checked_cylinder(cylinder), level)
     line = line_of(image.grid, rock or Cylinder.inscribed(image.grid))
     inside = where if rock is None else inside_of(image, rock, where)
@@ -103,13 +102,6 @@ def correct_beam_hardening(
     fit = counts(image.data, *counted(image, inside), limits=usual_range(image, inside), line=line, shape=(degree // 2 + 4,), dtype="f8", finish=finish)
     kind = corrected_dtype(image.dtype).name
     return image.with_data(_WITHOUT(image.data, line=line, fit=fit, nodata=image.nodata, dtype=kind), phases={})
-
-
-def _level(air: Any, limits: tuple[float, float] | None) -> float:
-    level = real(air, "air")
-    if not math.isfinite(level) or (limits and level >= limits[0]):
-        raise ParameterError(f"air= is a finite grey value below the solid; got {air}" + (f" with solid={limits}" if limits else ""))
-    return level
 
 
 def checked_cylinder(cylinder: Any) -> Cylinder:

@@ -51,6 +51,7 @@ _KINDS: dict[str, Callable[[Rock, str], VoxelImage]] = {
     "outliers": lambda rock, axis: artefacts.remove_outliers(rock.image),
     "drift": lambda rock, axis: artefacts.correct_drift(rock.image, axis=axis, where=rock.where),
     "hardening": lambda rock, axis: artefacts.correct_beam_hardening(rock.image, cylinder=rock.cylinder, air=rock.air, where=rock.where),
+    "shading": lambda rock, axis: artefacts.correct_shading(rock.image, air=rock.air, where=rock.where),
     "rings": lambda rock, axis: artefacts.remove_rings(rock.image, axis=axis, where=rock.where),
 }
 

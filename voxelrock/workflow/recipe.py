@@ -19,7 +19,7 @@ from voxelrock.typing import Json
 FORMAT = 1
 METHODS = ("edges", *THRESHOLDS, "threshold")
 DENOISERS = ("non_local_means", "median", "gaussian", "none")
-CORRECTIONS = ("slices", "outliers", "drift", "hardening", "rings")
+CORRECTIONS = ("slices", "outliers", "drift", "hardening", "shading", "rings")
 STATISTICS = ("surface", "correlation", "chords", "windows")
 
 
@@ -44,7 +44,7 @@ class Restrict:
 @dataclass(frozen=True)
 class Correct:
     """Remove artefacts of a grey scan before it is denoised: some of ``"slices"`` (bad ones are found and interpolated), ``"outliers"``, ``"drift"``,
-    ``"hardening"`` (cupping) and ``"rings"``, in this order; ``axis`` is that of rotation, across which slices lie."""
+    ``"hardening"`` (cupping), ``"shading"`` and ``"rings"``, in this order; ``axis`` is that of rotation, across which slices lie."""
 
     name: ClassVar[str] = "correct"
     of: tuple[str, ...]
