@@ -137,3 +137,13 @@ def test_levels_of_the_solid_before_and_after():
     spread = [np.ptp(line.get_ydata()) for line in figure.axes[1].lines]
     assert spread[0] > 25 > 5 > spread[1]
     assert [t.get_text() for t in figure.axes[1].get_legend().get_texts()] == ["raw", "corrected"]
+
+
+def test_a_probability_beside_a_scan_has_limits_of_its_own():
+    scan = vr.from_function(lambda z, y, x: 10000 + 50 * x, shape=24, dtype="u2")
+    share = vr.from_function(lambda z, y, x: x / 23, shape=24, dtype="f4")
+    panels = vr.viz.compare({"scan": scan, "share": share}).axes
+    for axes in panels[:2]:
+        picture = axes.images[0].get_array()
+        assert picture.max() > 0.9 * (255 if picture.max() > 1 else 1)
+        assert np.ptp(picture[..., 0]) > 0.5 * picture.max()

@@ -58,7 +58,7 @@ def table_of(found: list[HostArray]) -> HostArray:
     return np.concatenate([found[1][order, None].astype(float), found[2][order]], axis=1)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class PixelClassifier:
     """A random forest that knows phases by features of the image around a voxel; :meth:`train` makes one, :meth:`load` reads one.
 
@@ -85,6 +85,17 @@ class PixelClassifier:
     voxel: tuple[tuple[float, ...], str]
     dtype: str
     phases: Mapping[int, Phase] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        names = ", ".join(f"{k} {self.phases[k].name}" if k in self.phases else str(k) for k in self.classes)
+        spacing, unit = self.voxel
+        lines = [
+            f"classes   {names}",
+            f"features  {', '.join(map(str, self.features.features))}",
+            f"forest    {len(self.forest.roots)} trees, {len(self.forest.nodes)} nodes",
+            f"images    {self.dtype}, voxels of {' × '.join(f'{s:g}' for s in spacing)} {unit}",
+        ]
+        return "\n  ".join(["<PixelClassifier>", *lines])
 
     @classmethod
     def train(

@@ -33,7 +33,8 @@ def compare(
     outline
         A region or a mask whose edge is drawn on the grey images.
     limits
-        Grey values shown as black and white; the 0.5 % and 99.5 % quantiles of the first image's slices by default.
+        Grey values shown as black and white; the 0.5 % and 99.5 % quantiles of the first image's slices by default. An image whose values all lie beyond
+        them (a probability beside a scan) is shown between its own.
 
     Raises
     ------
@@ -54,7 +55,8 @@ def compare(
         first.same_grid(other)
     cuts = cuts_of(first, position)
     planes = read_planes(dict(images) | {f"\0{k}": v for k, v in edge_of(first, outline).items()}, cuts)
-    shown = limits or grey_limits([planes[next(iter(images)), cut.axis] for cut in cuts])
+    shown = {title: grey_limits([planes[title, cut.axis] for cut in cuts]) for title in images}
+    common = limits or next(iter(shown.values()))
     shapes = [(first.grid.extent[d], first.grid.extent[r]) for d, r in ((1, 2), (0, 2), (1, 0))]
     ratios = [min(max(height / width, 0.15), 1.25) for height, width in shapes]
     page = figure(_WIDTH * len(images), _WIDTH * sum(ratios) + 1.0)
@@ -62,7 +64,13 @@ def compare(
     for row, cut in zip(panels, cuts):
         for axes, (title, image) in zip(row, images.items()):
             labelled = bool(image.phases) or image.dtype.kind == "b"
-            draw(axes, colored(image, planes[title, cut.axis], shown), image, cut, edge=None if labelled else planes.get(("\0edge", cut.axis)))
+            draw(
+                axes,
+                colored(image, planes[title, cut.axis], _fitting(common, shown[title])),
+                image,
+                cut,
+                edge=None if labelled else planes.get(("\0edge", cut.axis)),
+            )
     for axes, title in zip(panels[0], images):
         axes.annotate(title, (0.5, 1), xytext=(0, 18), xycoords="axes fraction", textcoords="offset points", ha="center", fontsize=10, color=INK, weight="bold")
     scale_bar(panels[0][0], first.grid.extent.x, first.grid.extent.y, first.grid.unit)
@@ -70,6 +78,10 @@ def compare(
     if entries:
         legend_below(page, list(dict.fromkeys(entries)))
     return page
+
+
+def _fitting(common: tuple[float, float], own: tuple[float, float]) -> tuple[float, float]:
+    return own if own[1] <= common[0] or own[0] >= common[1] else common
 
 
 def crop(image: VoxelImage, /, *, size: int = 400, axis: str = "z", position: Any = None, limits: tuple[float, float] | None = None) -> Figure:
