@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from typing import Any
 
 from dask import config
@@ -50,7 +49,7 @@ def compute(*results: Any, label: str = "computing") -> Any:
 def execute(graph: Any, keys: list[Any], label: str) -> list[Any]:
     """Run a graph on the scheduler in force (threads, or the cluster of the current client)."""
     tasks = optimize(graph, keys)
-    counted = [name for name in map(_name, tasks) if name.startswith("part-") and "tree" not in name]
+    counted = [str(key[0]) for key in tasks if isinstance(key, tuple) and str(key[0]).startswith("part-") and "tree" not in key[0]]
     with progress.bar(len(counted), label, names=frozenset(counted)):
         return list(schedule(tasks, keys))
 
@@ -74,10 +73,6 @@ def schedule(tasks: Any, keys: list[Any], *, waiting: int = 0) -> Any:
 def threads(*, waiting: int = 0) -> int:
     """How many threads compute where there is no cluster."""
     return options.get().workers or config.get("num_workers", None) or CPU_COUNT + waiting
-
-
-def _name(key: Hashable) -> str:
-    return str(key[0]) if isinstance(key, tuple) else str(key)
 
 
 def merge_readings(graph: HighLevelGraph) -> HighLevelGraph:

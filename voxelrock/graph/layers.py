@@ -193,18 +193,19 @@ def _border_box(piece: Piece, shape: tuple[int, ...]) -> VoxelBox:
 class Plan:
     """What every task of a layer shares: what to evaluate, with which margins, what to do with it, and the identities of its lazy parameters.
 
-    It is pickled once for all tasks, and read once in each process: on clusters tasks travel one by one.
+    It is a task that all of them depend on: on clusters tasks travel one by one, and what they carry costs client, scheduler and workers time.
     """
 
     roots: tuple[Expression, ...]
     margins: tuple[Margin, ...]
     finish: Callable[..., Any]
     parameters: tuple[str, ...]
+    tiling: Tiling
 
     @cached_property
     def packed(self) -> bytes:
         """All of it as a pickle, functions of notebooks too."""
-        packed: bytes = cloudpickle.dumps((self.roots, self.margins, self.finish, self.parameters))
+        packed: bytes = cloudpickle.dumps((self.roots, self.margins, self.finish, self.parameters, self.tiling))
         return packed
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -217,8 +218,14 @@ def unpacked(packed: bytes) -> Plan:
     return Plan(*pickle.loads(packed))
 
 
-def run(plan: Plan, box: VoxelBox, pieces: tuple[Piece, ...], *delivered: Any) -> Any:
-    """One task: evaluate the roots on a box and finish."""
+def as_it_is(shared: Any) -> Any:
+    """What many tasks share, as a task that they depend on: it travels once to each worker, not with each of them."""
+    return shared
+
+
+def run(plan: Plan, index: Triple, pieces: tuple[Piece, ...] | None, *delivered: Any) -> Any:
+    """One task: evaluate the roots on a block and finish."""
+    box, pieces = plan.tiling.box(index), pieces or ()
     count = len(pieces)
     wanted = wide(plan.roots, plan.margins, box)
     given = gather(wanted, pieces, delivered[:count])
@@ -255,7 +262,10 @@ class BlockLayer(LazyLayer):
 
         ``beside`` names a key for each block, whose result ``finish`` finds among the lazy parameters under :data:`BESIDE`.
         """
-        plan = Plan(self.roots, self.inputs.margins, self.finish, (*(v.identity for v in self.inputs.values), *(() if beside is None else (BESIDE,))))
+        parameters = (*(v.identity for v in self.inputs.values), *(() if beside is None else (BESIDE,)))
+        shared = f"{self.name}-plan"
+        yield Task(shared, as_it_is, Plan(self.roots, self.inputs.margins, self.finish, parameters, self.tiling))
+        plan = TaskRef(shared)
         yield from self.inputs.border_tasks()
         for index in self.tiling:
             if index not in self.skip:
@@ -263,7 +273,7 @@ class BlockLayer(LazyLayer):
                 pieces, refs = self.inputs.arguments(box)
                 if beside is not None:
                     refs.append(TaskRef(beside[index]))
-                yield Task((self.name, *index), run, plan, box, pieces, *refs)
+                yield Task((self.name, *index), run, plan, index, pieces or None, *refs)
 
     def upstream(self) -> list[Any]:
         """The Dask arrays that the layer's tasks get blocks or values from."""

@@ -18,7 +18,7 @@ from voxelrock.graph.arrays import check_shapes, lift, tiling_of, value
 from voxelrock.graph.expressions import Apply, Expression, Margin, Value, wide
 from voxelrock.graph.fresh import fresh, second_passes
 from voxelrock.graph.identity import fingerprint
-from voxelrock.graph.layers import BlockLayer, Inputs, LazyLayer
+from voxelrock.graph.layers import BlockLayer, Inputs, LazyLayer, as_it_is
 from voxelrock.graph.patterns import RECOMPUTATION, blocks_of, recomputation
 from voxelrock.graph.trees import FAN_IN, below, levels, nodes
 from voxelrock.kernels.backend import Kernel
@@ -171,11 +171,13 @@ class ReductionLayer(LazyLayer):
         """Partial results, tree, results."""
         yield from self.blocks.tasks()
         keys: dict[Triple, Any] = {index: (self.part, *index) for index in self.tiling}
+        works = f"{self.part}-works"
+        yield Task(works, as_it_is, self.works)
         for level, (counts, above) in enumerate(levels(self.tiling.blocks, least=FAN_IN)):
             joined: dict[Triple, Any] = {}
             for index in nodes(above):
                 joined[index] = f"{self.part}-tree", level, *index
-                yield Task(joined[index], combine_members, self.works, List(*(TaskRef(keys[i]) for i in below(index, above, counts))))
+                yield Task(joined[index], combine_members, TaskRef(works), List(*(TaskRef(keys[i]) for i in below(index, above, counts))))
             keys = joined
         numbers = {m.work: i for i, m in enumerate(self.works)}
         for member in self.members:
