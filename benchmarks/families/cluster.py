@@ -19,8 +19,12 @@ _SMALL = 6
 """Blocks along an edge of a tiny run."""
 
 
-def _median(job: Job, folder: str) -> vr.VoxelImage:
-    return vr.save(vr.filters.median(vr.open(job.grey), radius_vx=2), job.out / f"{folder}.zarr", overwrite=True)
+def _median(image: vr.VoxelImage) -> vr.VoxelImage:
+    return vr.filters.median(image, radius_vx=2)
+
+
+def _means(image: vr.VoxelImage) -> vr.VoxelImage:
+    return vr.filters.non_local_means(image, search_vx=2, patch_vx=1)
 
 
 def _workers(job: Job, count: int) -> Any:
@@ -28,13 +32,16 @@ def _workers(job: Job, count: int) -> Any:
     return nullcontext() if job.tiny and count == 1 else vr.cluster.local(workers=count, threads=1, dashboard=False)
 
 
-def _scaling(workers: int) -> Callable[[Job], Work]:
+def _scaling(workers: int, operation: Callable[[vr.VoxelImage], vr.VoxelImage]) -> Callable[[Job], Work]:
     def prepare(job: Job) -> Work:
+        def made(folder: str) -> None:
+            vr.save(operation(vr.open(job.grey)), job.out / f"{folder}.zarr", overwrite=True)
+
         def work() -> Timed:
             with _workers(job, workers):
-                _median(job, "warm")  # imports and compiles in every worker
+                made("warm")  # imports and compiles in every worker
                 start = time.perf_counter()
-                _median(job, "found")
+                made("found")
                 return Timed(job.out / "found.zarr", seconds=time.perf_counter() - start)
 
         return work
@@ -94,10 +101,13 @@ FAMILY = Family(
     "cluster",
     "A cluster of processes: scaling, and overhead per task",
     (
-        Operation(
-            "median 5 × 5 × 5, store to store",
-            (Contender(f"{VOXELROCK}, 2 workers", _scaling(2)), Contender(f"{VOXELROCK}, 1 worker", _scaling(1))),
-            data=("grey.zarr",),
+        *(
+            Operation(
+                f"{name}, store to store",
+                (Contender(f"{VOXELROCK}, 2 workers", _scaling(2, operation)), Contender(f"{VOXELROCK}, 1 worker", _scaling(1, operation))),
+                data=("grey.zarr",),
+            )
+            for name, operation in (("median 5 × 5 × 5", _median), ("non-local means, patch 3³, search 5³", _means))
         ),
         Operation(
             "10 000 blocks that hardly compute", (Contender(VOXELROCK, _overhead(_ours)), Contender("bare Dask no-ops", _overhead(_bare))), tolerance=None

@@ -25,21 +25,21 @@ def plug_in(surroundings, rock, tube, folder):
     return vr.save(scan, folder / f"{surroundings}.zarr")
 
 
-def porosities(name, size, folder, recipe):
+def porosities(name, size, folder, recipe, surroundings):
     """The analysis of the full box, and of the plug in each of its surroundings; the truth in the box, and in the region of each."""
     rock = vr.save(ROCKS[name](shape=size, spacing="4 um", radius="20 um", seed=3), folder / "rock.zarr")
     middle = {"z": 2.0 * size, "y": 2.0 * size + 12, "x": 2.0 * size - 16}
     tube = vr.Cylinder(axis={"z": 1.0, "y": TILT, "x": 0.0}, radius=0.42 * 4 * size, center=middle)
     box = analyze(vr.save(vr.generators.ct_scan(rock, seed=2), folder / "box.zarr"), recipe=recipe)
     found = {}
-    for kind in ("air", "zeros", "nan"):
+    for kind in surroundings:
         scan = plug_in(kind, rock, tube, folder)
         found[kind] = analyze(scan, recipe=recipe), float(vr.statistics.porosity(rock, where=vr.artefacts.outline(scan).region))
     return box, float(vr.statistics.porosity(rock)), found
 
 
-def check(name, size, folder, recipe):
-    box, truth, found = porosities(name, size, folder, recipe)
+def check(name, size, folder, recipe, surroundings=("air", "zeros", "nan")):
+    box, truth, found = porosities(name, size, folder, recipe, surroundings)
     for kind, (result, inside) in found.items():
         assert "plug" in result.attrs["roi"] or "padding" in result.attrs["roi"], (kind, result.attrs["roi"])
         assert abs(inside - truth) < 0.005, "the region is no fair sample of the box"
@@ -48,13 +48,13 @@ def check(name, size, folder, recipe):
     return box, truth
 
 
-@pytest.mark.parametrize("name", ["sandstone", "carbonate"])
-def test_a_plug_comes_out_as_its_rock(tmp_path, name):
-    check(name, 176, tmp_path, USUAL)
+@pytest.mark.parametrize(("name", "surroundings"), [("sandstone", ("air", "zeros", "nan")), ("carbonate", ("air",))])
+def test_a_plug_comes_out_as_its_rock(tmp_path, name, surroundings):
+    check(name, 176, tmp_path, USUAL, surroundings)
 
 
 def test_tight_rock_at_a_threshold_that_is_known(tmp_path):
-    box, truth = check("tight", 176, tmp_path, USUAL.changed(threshold=21500))
+    box, truth = check("tight", 176, tmp_path, USUAL.changed(threshold=21500), ("zeros",))
     assert 0.2 * truth < float(box["porosity"]) < truth  # many of its pores are thinner than a voxel
 
 
