@@ -15,6 +15,12 @@ def rock():
     return vr.generators.sandstone(shape=SHAPE, seed=1)
 
 
+@pytest.fixture(scope="module", params=["sandstone", "carbonate", "tight"])
+def any_rock(request):
+    """Rock whose solid is one phase, rock of two that overlap in grey and lie unevenly, rock with hardly a pore."""
+    return getattr(vr.generators, request.param)(shape=SHAPE, seed=1)
+
+
 @pytest.fixture(scope="module")
 def shells():
     y, x = np.ogrid[:SHAPE, :SHAPE]
@@ -32,32 +38,44 @@ def bend(a, chosen, shells):
     return np.std(means[counts > 50])
 
 
-@pytest.mark.parametrize("cupping", [0.1, 0.2, 0.3])
-def test_cupping_falls_to_a_fifth_beyond_what_a_clean_scan_has(rock, shells, cupping):
-    chosen = (rock.compute() == 1) & (shells < RADIUS - 1)
-    own = scan(rock, 0).compute().astype("f8")
-    before = scan(rock, cupping)
-    after = correct_beam_hardening(before, cylinder=ROCK).compute()
+def main_solid(rock):
+    """Where its most frequent solid is."""
+    labels = rock.compute()
+    return labels == 1 + np.argmax(np.bincount(labels.ravel())[1:])
+
+
+def porosity_error(image, rock):
+    """Of the walls' threshold after a median."""
+    quiet = vr.filters.median(image, radius_vx=1).persist()
+    mask = vr.segmentation.threshold(quiet, high=float(vr.segmentation.edge_threshold(quiet, where=ROCK)))
+    return abs(float(vr.statistics.porosity(mask, where=ROCK)) - float(vr.statistics.porosity(rock, where=ROCK)))
+
+
+@pytest.mark.parametrize("cupping", [0.1, 0.3])
+def test_cupping_falls_to_a_fifth_and_porosity_comes_no_worse(any_rock, shells, cupping):
+    chosen = main_solid(any_rock) & (shells < RADIUS - 1)
+    own = scan(any_rock, 0).compute().astype("f8")
+    before = scan(any_rock, cupping).persist()
+    corrected = correct_beam_hardening(before, cylinder=ROCK).persist()
+    after = corrected.compute()
     scale = after[chosen].mean() / own[chosen].mean()
     assert bend(after - scale * own, chosen, shells) < bend(before.compute() - own, chosen, shells) / 5
+    assert porosity_error(corrected, any_rock) < porosity_error(before, any_rock) + 0.001
 
 
-def test_a_clean_scan_stays_as_it_is_within_its_noise(rock, shells):
-    clean = scan(rock, 0)
-    change = (correct_beam_hardening(clean, cylinder=ROCK).compute() - clean.compute().astype("f8"))[shells < RADIUS]
+def test_a_clean_scan_stays_as_it_is_within_its_noise(any_rock, shells):
+    clean = scan(any_rock, 0).persist()
+    corrected = correct_beam_hardening(clean, cylinder=ROCK).persist()
+    change = (corrected.compute() - clean.compute().astype("f8"))[shells < RADIUS]
     assert np.sqrt(np.mean(change**2)) < 0.05 * 2500  # a twentieth of a voxel's noise
+    assert porosity_error(corrected, any_rock) < porosity_error(clean, any_rock) + 0.001
 
 
-@pytest.mark.parametrize("cupping", [0.0, 0.1, 0.2, 0.3])
-def test_the_error_of_porosity_does_not_grow(rock, cupping):
-    truth = float(vr.statistics.porosity(rock, where=ROCK))
-    before = scan(rock, cupping)
-    errors = [
-        abs(float(vr.statistics.porosity(vr.segmentation.otsu(im, phase="dark", where=ROCK), where=ROCK)) - truth)
-        for im in (before, correct_beam_hardening(before, cylinder=ROCK))
-    ]
-    assert errors[1] <= errors[0] + 0.0005  # of a clean scan, by its noise
-    assert cupping == 0 or errors[1] < errors[0]
+def test_the_fit_does_not_depend_on_chunks(rock):
+    array = scan(rock, 0.2)[:40].compute()
+    line = vr.Cylinder(axis={"z": 1.0, "y": 0.1, "x": -0.06}, radius=40, center={"z": 20, "y": MIDDLE, "x": MIDDLE})
+    whole, pieces = (correct_beam_hardening(vr.from_array(array, block=block), cylinder=line).compute() for block in (96, 17))
+    assert whole.tobytes() == pieces.tobytes()
 
 
 @pytest.mark.parametrize("axis", ["z", {"z": 1.0, "y": 0.1, "x": -0.06}])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,9 +18,11 @@ from voxelrock.image.operations import operation
 from voxelrock.image.selection import counted
 from voxelrock.image.validity import both
 from voxelrock.kernels.classes import join_tables
+from voxelrock.kernels.gains import PARTS
 from voxelrock.kernels.hardening import Line, even_fit, shell_counts, without_cupping
 from voxelrock.parameters import whole
 
+_SHELLS = 256
 _WITHOUT = Pointwise(without_cupping, lambda first, *_, **__: corrected_dtype(first), located=True)
 
 
@@ -34,11 +37,11 @@ def correct_beam_hardening(
     solid: tuple[float, float] | None = None,
     where: Where = None,
 ) -> VoxelImage:
-    """Divide out the cupping of beam hardening: the dependence of the solid's grey on the distance from the plug's axis.
+    """Divide out the cupping of beam hardening: the gain of grey values as an even polynomial of the distance from the plug's axis.
 
-    The solid's mean above air in shells a voxel thick is fitted by an even polynomial of the distance, weighted by voxels; all voxels' grey above air
-    is divided by it. Its mean over the solid is 1, so that the solid's mean stays. As cupping hides solid from a threshold, the fit is made six times, each
-    with the solid that the last one shows.
+    Grey above air is taken for two or three phases whose levels are the same everywhere but for the gain, while each shell about the axis has shares of its
+    own: minerals and pores that lie unevenly are no cupping. Whether two or three is what the gains of four parts along the axis agree on best. All voxels'
+    grey above air is divided by the gain; the mean grey above air stays.
 
     Parameters
     ----------
@@ -48,13 +51,13 @@ def correct_beam_hardening(
         The rock: its axis (tilted or not), and where the fit is done. Without it the call computes: :func:`outline` finds it, along z; where the rock fills
         the image, the axis is the middle's and all voxels are used.
     air
-        The grey of air, which hardening leaves alone. By default that of the outline that is found, if there is air around it, else the median of the
-        class below Otsu's threshold: right where pores are full of air.
+        The grey of air, which hardening leaves alone. By default that of the outline that is found, if there is air around it, else 1.5 deviations of the
+        noise above the quantile 0.001 (with ``solid``, the median of the class below Otsu's threshold): about right where pores are full of air.
     degree
         The highest power of the distance: 2, 4, 6 or 8.
     solid
-        The least and the largest grey value of the phase that is taken as the reference. By default what lies within two robust deviations
-        about the histogram's peak above Otsu's threshold. Rock of few pores may need it.
+        The least and the largest grey value of a phase that is the reference: the polynomial then goes through its means in the shells, fitted six times,
+        each with the voxels that the last fit brings between these values, and its mean over them is 1. By default all phases count.
     where
         The voxels of the fit (True = used), beside ``cylinder``; no-data voxels never are. The correction is for all voxels; beyond the shells that were
         fitted it stays as it is at the last of them.
@@ -70,15 +73,16 @@ def correct_beam_hardening(
     ParameterTypeError, ParameterError
         A segmentation or 64-bit integers; no cylinder; a degree that is none; air that is not below ``solid``.
     DataError
-        All counted voxels have one value, one is NaN, or there is solid in too few shells (raised when computed).
+        All counted voxels have one value, one is NaN, there are too few shells, or the gain is not positive (raised when computed).
 
     Notes
     -----
-    Bitwise at any chunking: histograms of shells are integers, in 1024 bins that reach a fifth of their distance beyond the quantiles 0.001 and 0.999.
-    Readings: quantiles, histograms, correction. Memory: 8 kB a shell; the counting runs on the host. Real trends from the axis outwards cannot be told from
-    cupping, nor can minerals that lie unevenly: on synthetic
-    carbonate of 96³ voxels, whose solid phases overlap in grey, the correction does harm (at a cupping of a tenth, and of none), and on tight rock it
-    removes half; give ``solid`` there, the range of one mineral, and compare. Ketcham & Carlson 2001, doi:10.1016/S0098-3004(00)00116-3.
+    Bitwise at any chunking: histograms of at most 256 shells of equal thickness in four parts are integers, in 1024 bins that reach a fifth of their distance
+    beyond the quantiles 0.001 and 0.999. Readings: quantiles, histograms, correction; the fit takes 1 to 2 s. Memory: 32 kB a shell; the counting
+    runs on the host. Of twelve synthetic scans of 96³ voxels (sandstone, carbonate, tight rock) with a cupping of a tenth and no air around them, the solid's profile is
+    bent afterwards by 0.001 to 0.007 of the contrast between pores and solid, where it was by 0.03, and in one of tight rock by 0.015: that much clean scans
+    are changed, too. Real trends of a phase from the axis outwards cannot be told from cupping. Ketcham & Carlson 2001,
+    doi:10.1016/S0098-3004(00)00116-3.
 
     Examples
     --------
@@ -95,7 +99,7 @@ def correct_beam_hardening(
         raise ParameterError(f"the degree is 2, 4, 6 or 8: the polynomial is even; got {degree}")
     level = air_level(air, reference)
     rock, level = _found(image, level) if cylinder is None else (checked_cylinder(cylinder), level)
-    line = line_of(image.grid, rock or Cylinder.inscribed(image.grid))
+    line = parted(line_of(image.grid, rock or Cylinder.inscribed(image.grid)), image.grid)
     inside = where if rock is None else inside_of(image, rock, where)
     finish = {"degree": degree, "air": level, "solid": reference}
     counts = Reduction(shell_counts, join_tables, even_fit, located=True)
@@ -121,6 +125,14 @@ def inside_of(image: VoxelImage, cylinder: Cylinder, where: Where) -> VoxelImage
     """The mask of a cylinder and of ``where`` together."""
     mask = image.restriction(cylinder)
     return image.with_data(mask if where is None else both(mask, image.restriction(where)), nodata=None, phases={})
+
+
+def parted(line: Line, grid: VoxelGrid) -> Line:
+    """The same axis in parts along it, and with few enough shells that they cost no memory in large images."""
+    corners = np.stack(np.meshgrid(*([0.0, (n - 1) * h] for n, h in zip(grid.shape, grid.spacing)), indexing="ij"), -1).reshape(-1, 3)
+    along = (corners - np.array(line.point)) @ np.array(line.direction)
+    rings = min(line.rings, _SHELLS)
+    return replace(line, pitch=line.pitch * line.rings / rings, rings=rings, ends=(float(along.min()), float(along.max())), parts=PARTS)
 
 
 def line_of(grid: VoxelGrid, cylinder: Cylinder) -> Line:
