@@ -78,7 +78,7 @@ def correct_beam_hardening(
     Notes
     -----
     Bitwise at any chunking: histograms of at most 256 shells of equal thickness in four parts are integers, in 1024 bins that reach a fifth of their distance
-    beyond the quantiles 0.001 and 0.999. Readings: quantiles, histograms, correction; the fit takes about 1 s. Memory: 32 kB a shell; the counting runs on the host.
+    beyond the quantiles 0.001 and 0.999. Readings: quantiles, histograms, correction; the fit takes a second. Memory: 32 kB a shell; counting runs on the host.
     Of twelve synthetic scans of 96³ voxels (sandstone, carbonate, tight rock) with a cupping of a tenth and no air around them, the solid's profile is bent
     afterwards by 0.001 to 0.007 of the contrast between pores and solid, where it was by 0.03, and in one of tight rock by 0.015: that much clean scans are
     changed, too. Real trends of a phase from the axis outwards cannot be told from cupping. Ketcham & Carlson 2001, doi:10.1016/S0098-3004(00)00116-3.
