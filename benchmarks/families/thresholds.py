@@ -26,6 +26,14 @@ def skimage(method: str) -> Callable[[int], Callable[[Any], Any]]:
     return lambda threads: getattr(peers.load("skimage.filters"), f"threshold_{method}")
 
 
+def multi_otsu(job: Job) -> Work:
+    return lambda: float(vr.compute(vr.segmentation.multi_otsu_thresholds(vr.open(job.grey), classes=3))[0])
+
+
+def skimage_multi_otsu(threads: int) -> Callable[[Any], Any]:
+    return lambda image: float(peers.load("skimage.filters").threshold_multiotsu(image, classes=3)[0])
+
+
 def sauvola(job: Job) -> Work:
     def work() -> Path:
         vr.save(vr.segmentation.sauvola_threshold(vr.open(job.grey), size_vx=15), job.result)
@@ -52,6 +60,12 @@ FAMILY = Family(
     "Thresholds of a stored u2 image",
     (
         *(criterion(method) for method in ("mean", "isodata", "li", "triangle", "yen")),
+        Operation(
+            "multi-Otsu, the lower of two thresholds",
+            (Contender(VOXELROCK, multi_otsu), Contender("Zarr, scikit-image", stores.of_array(skimage_multi_otsu), needs=("skimage",)), *LIMITS),
+            data=("grey.zarr",),
+            tolerance=1e-3,
+        ),
         Operation(
             "Sauvola's, boxes of 15³, store to store",
             (Contender(VOXELROCK, sauvola), Contender("scikit-image", stores.in_memory(skimage_sauvola), needs=("skimage",))),

@@ -148,7 +148,7 @@ def test_a_block_reads_its_own_box_and_no_more():
     large = vr.VoxelImage(from_source(source, Tiling.regular((512,) * 3, (64,) * 3)), vr.VoxelGrid(vr.ZYX(512, 512, 512)))
     turned = resample(large, transform=Transform.rigid(angle=3, axis="z", center=256), fill=0)
     assert predict(turned.data).tasks_per_block == 1
-    assert len(dict(turned.data.__dask_graph__())) == turned.data.npartitions == 512
+    assert len(dict(turned.data.__dask_graph__())) - 1 == turned.data.npartitions == 512
     block = turned.data.blocks[3, 4, 5].compute(scheduler="sync")
     assert block.shape == (64, 64, 64)
     assert source.largest <= 66 * 69 * 70
