@@ -14,6 +14,9 @@ from benchmarks.families.reading import LIMITS
 from benchmarks.model import VOXELROCK, Contender, Family, Job, Maker, Operation, Work
 from voxelrock.segmentation.automatic import threshold_by
 
+_FEW = 64
+"""Edge of the largest image whose grey values are few enough for scikit-image's multi-Otsu, which tries every pair of them."""
+
 
 def voxelrock(method: str) -> Maker:
     def make(job: Job) -> Work:
@@ -62,7 +65,7 @@ FAMILY = Family(
         *(criterion(method) for method in ("mean", "isodata", "li", "triangle", "yen")),
         Operation(
             "multi-Otsu, the lower of two thresholds",
-            (Contender(VOXELROCK, multi_otsu), Contender("Zarr, scikit-image", stores.of_array(skimage_multi_otsu), needs=("skimage",)), *LIMITS),
+            (Contender(VOXELROCK, multi_otsu), Contender("Zarr, scikit-image", stores.of_array(skimage_multi_otsu), needs=("skimage",), largest=_FEW), *LIMITS),
             data=("grey.zarr",),
             tolerance=1e-3,
         ),
@@ -75,5 +78,6 @@ FAMILY = Family(
     ),
     size=256,
     repeat=3,
-    notes="Scikit-image counts in float32: its answers may be a grey value off.",
+    notes="Scikit-image counts in float32: its answers may be a grey value off. Its multi-Otsu tries every pair of grey values, and did not "
+    "end within 140 s at 256³ (array in memory), where voxelrock's took 0.07 s from the store.",
 )
