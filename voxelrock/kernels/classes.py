@@ -67,6 +67,11 @@ def span_of(limits: HostArray) -> Span:
     return low - (high - low) / 5, high + (high - low) / 5
 
 
+def lower_limit(span: Span) -> float:
+    """The lower of the two limits of which :func:`span_of` made a span."""
+    return span[0] + (span[1] - span[0]) / 7
+
+
 def join_tables(partials: list[tuple[Span, HostArray]]) -> tuple[Span, HostArray]:
     """The histograms of several blocks."""
     table = partials[0][1]

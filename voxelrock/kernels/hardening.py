@@ -11,7 +11,7 @@ import numpy as np
 
 from voxelrock.errors import DataError
 from voxelrock.kernels.backend import beside, kernel, namespace, to_host
-from voxelrock.kernels.classes import BINS, DARK, Span, count_binned, levels, middles, refuse_nan, span_of
+from voxelrock.kernels.classes import BINS, DARK, Span, count_binned, levels, lower_limit, middles, refuse_nan, span_of
 from voxelrock.kernels.gains import PARTS, common_gain, least_spread, pooled
 from voxelrock.typing import Block, HostArray, Triple
 
@@ -136,7 +136,7 @@ def _air(parts: HostArray, values: HostArray, squares: HostArray, span: Span, da
 
     The noise is the least deviation of a phase. The solid is flat in the end whatever the level is; what is as dark as pores is not, where it is wrong.
     """
-    low = span[0] + (span[1] - span[0]) / 7  # the limits' lower one: see span_of
+    low = lower_limit(span)
     return min(low + 1.5 * least_spread(parts, values - low, squares), dark)
 
 
