@@ -83,9 +83,8 @@ def plan(image: VoxelImage, /, *, recipe: Recipe | None = None) -> Plan:
     scan = image if steps.correction is None else planned(image.assign(nodata=None), steps.correction)
     labels, passes = _lazily(image if steps.correction is None else full_like(scan, value=1), steps)
     unit = units(labels)
-    writing = threads(waiting=_WAITING) * demand(*passes, labels.rechunk(unit.typical()).data).bytes_per_task
-    if scan is not image:
-        writing = max(writing, threads(waiting=_WAITING) * demand(scan.rechunk(units(scan).typical()).data).bytes_per_task)
+    one_by_one = [*passes, labels.rechunk(unit.typical()).data, *([] if scan is image else [scan.rechunk(units(scan).typical()).data])]
+    writing = threads(waiting=_WAITING) * max(demand(each).bytes_per_task for each in one_by_one)
     stored = labels.nbytes + _PAGES + (0 if scan is image else scan.nbytes)
     reading = threads() * max((demand(*group).bytes_per_task for group in _afterwards(labels, steps)), default=0)
     return Plan(tuple(_words(steps, image)), _BASE + max(writing, reading), stored, scratch_bytes(labels.data, unit))
