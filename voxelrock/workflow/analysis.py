@@ -13,6 +13,7 @@ import xarray as xr
 
 from voxelrock.errors import DataError, UnfinishedError
 from voxelrock.image import VoxelImage
+from voxelrock.image.presentation import describe_memory
 from voxelrock.io.saving import save
 from voxelrock.storage import open_zarr
 from voxelrock.storage.remote import checked_url, is_url, refuse_url
@@ -24,7 +25,8 @@ from voxelrock.workflow.planning import check_space
 from voxelrock.workflow.recipe import Correct, Recipe
 from voxelrock.workflow.results import read_results, write_results
 from voxelrock.workflow.sizes import measure_sizes, sizes_warnings
-from voxelrock.workflow.stages import Rock, Say, Segmented, connectivity_warnings, find_rock, measure, segment
+from voxelrock.workflow.smoothing import dear
+from voxelrock.workflow.stages import Quiet, Rock, Say, Segmented, connectivity_warnings, denoised, find_rock, measure, segment
 from voxelrock.workflow.structures import measure_structure
 
 
@@ -94,7 +96,8 @@ def analyze(image: VoxelImage, /, *, out: str | Path | None = None, recipe: Reci
     Notes
     -----
     Memory: a few blocks for each thread. A grey image is read twice (histogram, then segmentation), its labels once more;
-    corrections read it two to four times each.
+    corrections read it two to four times each. After non-local means the scan is kept in the folder (``denoised.zarr``, floats) until the results are
+    there, where the disk has room for it.
 
     Examples
     --------
@@ -120,6 +123,7 @@ def analyze(image: VoxelImage, /, *, out: str | Path | None = None, recipe: Reci
         else:
             results = _measured(image, steps, name, folder, say).assign_attrs(input=facts)
             write_results(folder.results, results)
+            folder.forget(folder.denoised)
         results = results.assign_attrs(folder=str(folder.path))
         write_outputs(folder, image, results, say)
     return results
@@ -137,8 +141,10 @@ def _measured(image: VoxelImage, recipe: Recipe, sample: str, folder: Folder | N
         if recipe.correction is not None:
             with clock("correcting"):
                 rock, levels = _corrected(rock, recipe.correction, folder, say)
+        with clock("denoising" if recipe.grey else "labels"):
+            quiet = _denoised(rock, recipe, folder, say)
         with clock("threshold" if recipe.grey else "labels"):
-            made = segment(rock, recipe, say)
+            made = segment(rock, recipe, quiet, say)
         labels = made.labels
         if folder is not None:
             say("segmenting")
@@ -172,6 +178,20 @@ def _corrected(rock: Rock, step: Correct, folder: Folder | None, say: Say) -> tu
     if folder is not None:
         image = _stored(image, folder, folder.corrected)
     return replace(rock, image=image, warnings=(*rock.warnings, *words)), solid_levels({"raw": rock.image, "corrected": image}, rock, step.axis)
+
+
+def _denoised(rock: Rock, recipe: Recipe, folder: Folder | None, say: Say) -> Quiet:
+    """The scan after the recipe's filters; where they take long it is stored until the results are, if there is a folder, and room on its disk."""
+    if not recipe.grey:
+        return Quiet(rock.image, rock.where)
+    quiet = denoised(rock, recipe)
+    if folder is None or not dear(recipe.denoising):
+        return quiet
+    if not folder.denoised.exists() and folder.room() < quiet.image.nbytes + quiet.image.size:
+        say(f"the disk has no {describe_memory(quiet.image.nbytes)} for the denoised scan: it is made three times")
+        return quiet
+    say("denoising")
+    return replace(quiet, image=_stored(quiet.image, folder, folder.denoised))
 
 
 def _stored(image: VoxelImage, folder: Folder, path: Path) -> VoxelImage:

@@ -16,7 +16,7 @@ from voxelrock.workflow.recipe import FORMAT, Recipe, read_toml
 from voxelrock.workflow.results import write_text
 from voxelrock.workflow.toml import to_toml
 
-FILES = ("report.html", "results.json", "results.csv", "recipe.toml", "segmented.zarr", "corrected.zarr", "curves", "figures")
+FILES = ("report.html", "results.json", "results.csv", "recipe.toml", "segmented.zarr", "corrected.zarr", "denoised.zarr", "curves", "figures")
 _HEAD = "# The steps of this analysis; repeat them on another scan: voxelrock analyze SCAN --recipe recipe.toml"
 
 
@@ -42,6 +42,11 @@ class Folder:
         return self.path / "corrected.zarr"
 
     @property
+    def denoised(self) -> Path:
+        """The scan after filters that are dear to repeat; there until the results are."""
+        return self.path / "denoised.zarr"
+
+    @property
     def results(self) -> Path:
         """Numbers and curves; written when all are known."""
         return self.path / "results.json"
@@ -53,7 +58,19 @@ class Folder:
 
     def unfinished(self, path: Path) -> bool:
         """Whether an image was being written when a run stopped."""
-        return (self.path / f".{path.name}.partial").exists()
+        return self._partial(path).exists()
+
+    def _partial(self, path: Path) -> Path:
+        return self.path / f".{path.name}.partial"
+
+    def forget(self, path: Path) -> None:
+        """Remove an image, or what a run left of it."""
+        for each in (path, self._partial(path)):
+            shutil.rmtree(each, ignore_errors=True)
+
+    def room(self) -> int:
+        """Bytes that are free on its disk."""
+        return shutil.disk_usage(self.path).free
 
     @property
     def replacing(self) -> Path:

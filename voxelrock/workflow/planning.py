@@ -21,7 +21,7 @@ from voxelrock.storage.layout import choose
 from voxelrock.workflow.correcting import planned
 from voxelrock.workflow.recipe import CORRECTIONS, Correct, Denoise, Name, Recipe, Restrict, Sharpen, Sizes, Structure, Threshold
 from voxelrock.workflow.sizes import Spaces
-from voxelrock.workflow.smoothing import smoothed
+from voxelrock.workflow.smoothing import dear, smoothed
 from voxelrock.workflow.structures import statistics
 
 _BASE = 420 * 2**20
@@ -43,7 +43,8 @@ class Plan:
     peak_memory
         Bytes of this process at its peak, predicted.
     output, scratch
-        Bytes that the results take at most (uncompressed), and those of scratch while labels are written.
+        Bytes that the results take at most (uncompressed), and those of scratch: for labels while they are written, and for a scan after non-local means
+        until the results are there (without room for it, its filter is computed three times).
     """
 
     steps: tuple[str, ...]
@@ -81,13 +82,15 @@ def plan(image: VoxelImage, /, *, recipe: Recipe | None = None) -> Plan:
     """
     steps = recipe or Recipe.suited(image)
     scan = image if steps.correction is None else planned(image.assign(nodata=None), steps.correction)
-    labels, passes = _lazily(image if steps.correction is None else full_like(scan, value=1), steps)
-    unit = units(labels)
-    one_by_one = [*passes, labels.rechunk(unit.typical()).data, *([] if scan is image else [scan.rechunk(units(scan).typical()).data])]
-    writing = threads(waiting=_WAITING) * max(demand(each).bytes_per_task for each in one_by_one)
-    stored = labels.nbytes + _PAGES + (0 if scan is image else scan.nbytes)
+    stored = image if steps.correction is None else full_like(scan, value=1)
+    labels, passes = _lazily(stored, steps)
+    kept = [smoothed(stored.assign(nodata=None), steps.denoising, 1.0)] if steps.grey and dear(steps.denoising) else []
+    results = [labels, *([] if scan is image else [scan])]
+    made = [*passes, *(each.rechunk(units(each).typical()).data for each in (*results, *kept))]
+    writing = threads(waiting=_WAITING) * max(demand(each).bytes_per_task for each in made)
     reading = threads() * max((demand(*group).bytes_per_task for group in _afterwards(labels, steps)), default=0)
-    return Plan(tuple(_words(steps, image)), _BASE + max(writing, reading), stored, scratch_bytes(labels.data, unit))
+    scratch = scratch_bytes(labels.data, units(labels)) + sum(each.nbytes for each in kept)
+    return Plan(tuple(_words(steps, image)), _BASE + max(writing, reading), _PAGES + sum(each.nbytes for each in results), scratch)
 
 
 def _afterwards(labels: VoxelImage, steps: Recipe) -> Iterator[list[Any]]:
@@ -115,9 +118,9 @@ def _lazily(image: VoxelImage, steps: Recipe) -> tuple[VoxelImage, list[Any]]:
     return labels, [limit.data for limit in passes]
 
 
-def units(labels: VoxelImage) -> Tiling:
-    """The units in which labels are stored."""
-    return choose(labels.shape, labels.dtype).tiling(labels.shape)
+def units(image: VoxelImage) -> Tiling:
+    """The units in which an image is stored."""
+    return choose(image.shape, image.dtype).tiling(image.shape)
 
 
 def _words(recipe: Recipe, image: VoxelImage) -> list[str]:

@@ -18,6 +18,11 @@ def needs_noise(steps: tuple[Denoise | Sharpen, ...]) -> bool:
     return any(isinstance(step, Denoise) and step.method == "non_local_means" for step in steps)
 
 
+def dear(steps: tuple[Denoise | Sharpen, ...]) -> bool:
+    """Whether the steps take so much longer than writing and reading an image that what they made is stored, not made again."""
+    return any(isinstance(step, Denoise) and step.method == "non_local_means" and math.ceil(step.radius_vx) for step in steps)
+
+
 def reach_of(steps: tuple[Denoise | Sharpen, ...]) -> int:
     """How many voxels away the steps look, one after the other."""
     return sum(_reach(step) for step in steps)

@@ -127,15 +127,34 @@ def _margin(image: VoxelImage, recipe: Recipe, radius: float) -> float | None:
     return wide if reach > 1 and wide > MARGIN * radius else None
 
 
-def segment(rock: Rock, recipe: Recipe, say: Say) -> Segmented:
+@dataclass(frozen=True)
+class Quiet:
+    """The smoothed scan, lazy or stored; the rock whose smoothed values know nothing of voxels without data; and facts of the scan as it was."""
+
+    image: VoxelImage
+    where: VoxelImage | Region | None
+    facts: dict[str, xr.DataArray] = field(default_factory=dict)
+
+
+def denoised(rock: Rock, recipe: Recipe) -> Quiet:
+    """The scan after the recipe's filters, lazy; the level of the noise, and the walls of the pores, are found here and now."""
+    step = recipe.last
+    first: dict[str, Any] = {"noise_level": statistics.noise_level(rock.image, where=rock.where)} if needs_noise(recipe.denoising) else {}
+    first |= {"threshold": _walls(rock, step.phase)} if isinstance(step, Threshold) and step.method == "edges" else {}
+    known = dict(compute(first, label="noise and walls")) if first else {}
+    image, where = _smoothed(rock, recipe, float(known.get("noise_level", 0.0)))
+    return Quiet(image, where, known)
+
+
+def segment(rock: Rock, recipe: Recipe, quiet: Quiet, say: Say) -> Segmented:
     """Labels of the rock, lazy: the threshold is found here and now, or the labels that the image has."""
     if isinstance(recipe.last, Name):
         return _named(rock, recipe.last)
-    return _thresholded(rock, recipe, recipe.last, say)
+    return _thresholded(rock, recipe.last, quiet, say)
 
 
 def _smoothed(rock: Rock, recipe: Recipe, noise: Any) -> tuple[VoxelImage, VoxelImage | Region | None]:
-    """The smoothed image, and the rock whose smoothed values know nothing of voxels without data."""
+    """The smoothed image, and where it counts."""
     image, where = rock.image, rock.where
     reach = reach_of(recipe.denoising)
     if image.nodata is not None and reach:
@@ -159,18 +178,14 @@ def _walls(rock: Rock, phase: str) -> xr.DataArray:
     return -segmentation.edge_threshold(-image, where=rock.where)
 
 
-def _thresholded(rock: Rock, recipe: Recipe, step: Threshold, say: Say) -> Segmented:
-    first: dict[str, Any] = {"noise_level": statistics.noise_level(rock.image, where=rock.where)} if needs_noise(recipe.denoising) else {}
-    first |= {"threshold": _walls(rock, step.phase)} if step.method == "edges" else {}
-    known = dict(compute(first, label="noise and walls")) if first else {}
-    noise = float(known.get("noise_level", 0.0))
-    quiet, where = _smoothed(rock, recipe, noise)
+def _thresholded(rock: Rock, step: Threshold, smooth: Quiet, say: Say) -> Segmented:
+    quiet, where, known = smooth.image, smooth.where, smooth.facts
     bins = None if value_range(quiet.dtype) else BINS
     wanted: dict[str, Any] = {"histogram": statistics.histogram(quiet, where=where, bins=bins)}
     wanted |= {f"grey_{k}": v for k, v in statistics.summary(rock.image, where=where).items()}
     if step.value is None and "threshold" not in known:
         wanted["threshold"] = threshold_by(quiet, method=step.method, where=where, bins=BINS)
-    if recipe.denoising:
+    if quiet is not rock.image:
         wanted["undenoised"] = statistics.histogram(rock.image, where=where, bins=bins)
     facts = known | dict(compute(wanted, label="threshold"))
     for name in (k for k in facts if k.startswith("grey_")):
@@ -186,7 +201,7 @@ def _thresholded(rock: Rock, recipe: Recipe, step: Threshold, say: Say) -> Segme
     different = facts["undenoised"] if "undenoised" in facts else facts["histogram"]
     few = np.count_nonzero(different.values) <= _FEW
     warnings = [*trust.attrs["warnings"], *_moved(facts, limit, step.phase), *_outliers(facts["histogram"])]
-    warnings += _noisy(facts, limit, noise)
+    warnings += _noisy(facts, limit, float(known.get("noise_level", 0.0)))
     if few:
         warnings.append("the image has few different values: if it is segmented, name its pores with --pore (in Python Recipe.of(phases=…))")
     dark = segmentation.threshold(quiet, high=limit)
