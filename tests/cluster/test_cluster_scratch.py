@@ -48,6 +48,23 @@ def test_scratch_is_empty_after_each_result(two, scan, scratch, tmp_path):
     assert not scratch()
 
 
+@pytest.mark.parametrize(
+    "made",
+    [lambda pores: vr.morphology.distance(pores.rechunk(32)), lambda pores: vr.pores.local_thickness(pores.rechunk(32))],
+    ids=["survey", "parcels"],
+)
+def test_so_do_those_of_surveys_and_parcels(two, scratch, tmp_path, made):
+    pores = vr.from_array(np.tile(GREY, (3, 1, 1)) > 20000)  # a survey packs two bits a voxel, and keeps an eighth of the memory's size as it is
+    around = vr.filters.median(vr.save(pores.astype("u1"), tmp_path / "pores.zarr", chunks=32, shards=32).rechunk(32), radius_vx=1) > 0
+    truth = made(vr.filters.median(pores.astype("u1"), radius_vx=1) > 0).compute(scheduler="sync")
+    found, counts = made(around), []
+    with Watcher(scratch, counts):
+        for turn in range(2):
+            np.testing.assert_array_equal(vr.compute(found), truth, err_msg=f"turn {turn}")
+            assert not scratch()
+    assert max(counts) > 10
+
+
 def test_another_run_of_the_same_result_keeps_its_files(two, scan, scratch):
     """The tasks of both are one on the scheduler; what ends first takes nothing from the other."""
     slow = (scan + vr.from_function(_late, shape=vr.ZYX(*GREY.shape), dtype="u2", block=16)).astype("u2")

@@ -60,13 +60,10 @@ def test_tight_rock_at_a_threshold_that_is_known(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", list(ROCKS))
-def test_larger_plugs_with_otsu(tmp_path, name):
+def test_larger_plugs(tmp_path, name):
     box, truth = check(name, 320, tmp_path, USUAL)
-    if name == "tight":  # Otsu parts the minerals, and says so
-        assert float(box["porosity"]) > 0.3
-        assert box.attrs["warnings"]
-    else:
-        assert float(box["porosity"]) == pytest.approx(truth, abs=0.05)
+    assert float(box["porosity"]) == pytest.approx(truth, abs=0.02)  # many pores of tight rock are thinner than a voxel
+    assert bool(box.attrs["warnings"]) == (name != "sandstone")
 
 
 def test_without_the_region_the_answer_is_plainly_wrong(tmp_path):

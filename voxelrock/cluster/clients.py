@@ -252,11 +252,11 @@ class Inspector:
                 return blind
             time.sleep(_POLL)
 
-    def unused(self, names: frozenset[str]) -> bool:
-        """Whether the scheduler has no task of these names to do or in memory; results that were just given back are let go in a moment."""
+    def unused(self, names: frozenset[str] | None) -> bool:
+        """Whether the scheduler has no task of these names (None: of any) to do or in memory; results that were just given back are let go in a moment."""
         busy, end = _busy(), time.monotonic() + _MOMENT
         with suppress(Exception):  # the scheduler is gone: whoever computes is told
-            while self.client.run_on_scheduler(busy, sorted(names)):
+            while self.client.run_on_scheduler(busy, None if names is None else sorted(names)):
                 if time.monotonic() > end:
                     return False
                 time.sleep(_MOMENT / 10)
@@ -304,8 +304,9 @@ def _counter() -> Callable[..., dict[str, tuple[int, int]]]:
 def _busy() -> Callable[..., bool]:
     """As :func:`_counter`."""
 
-    def busy(names: list[str], dask_scheduler: Any = None) -> bool:
-        groups = [dask_scheduler.task_groups[name] for name in names if name in dask_scheduler.task_groups]
+    def busy(names: list[str] | None, dask_scheduler: Any = None) -> bool:
+        known = dask_scheduler.task_groups
+        groups = list(known.values()) if names is None else [known[name] for name in names if name in known]
         return any(count for group in groups for state, count in group.states.items() if state not in ("released", "forgotten", "erred"))
 
     return busy

@@ -28,8 +28,8 @@ class Overseer(Protocol):
         """Call ``update`` with how many tasks of these names are finished, again and again while the block runs."""
         ...
 
-    def unused(self, names: frozenset[str]) -> bool:
-        """Whether no task of these names is under way or has its result in memory."""
+    def unused(self, names: frozenset[str] | None) -> bool:
+        """Whether no task of these names (None: of any) is under way or has its result in memory."""
         ...
 
     def check_folder(self, folder: Path) -> None:

@@ -1,8 +1,8 @@
 """Where a first pass leaves what a second one needs: in memory while it is small, else in files of a folder that all workers see.
 
 The files lie in a folder of their own in ``options.scratch``, ``$SLURM_TMPDIR`` or the system's temporary folder. They go when the pass
-that read them is done: where that ran in this process with the objects that name them; where it ran on a cluster, those of places that are
-watched when its scheduler knows of no task that could still read them. What is left goes at the end of this process.
+that read them is done: where that ran in this process with the objects that name them; where it ran on a cluster, when its scheduler knows of
+no task that could still read them. What is left goes at the end of this process.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from voxelrock.graph.overseers import check_folder
 _SHARE = 8  # what is left stays in memory while all of it takes at most this part of what one task may
 
 
-_watched: dict[Place, tuple[weakref.ref[Any], frozenset[str]]] = {}
-"""Places whose files workers of a cluster make: for whom, and the names of the tasks that hold them."""
+_watched: dict[Place, tuple[weakref.ref[Any], frozenset[str] | None]] = {}
+"""Places whose files workers of a cluster make: for whom, and the names of the tasks that hold them; None where any task may."""
 
 
 class _Folder:
@@ -117,13 +117,13 @@ class Place:
         if self.folder and os.getpid() == self.process:
             weakref.finalize(owner, _remove_files, list(paths))
 
-    def watch(self, owner: Any, names: Iterable[str]) -> None:
-        """Have :func:`sweep` remove what workers leave here; tasks of these names, made by the owner's layer, hold the files."""
+    def watch(self, owner: Any, names: Iterable[str] | None = None) -> None:
+        """Have :func:`sweep` remove what workers leave here; tasks of these names, made by the owner's layer, hold the files, or any task does."""
         if self.prefix:
-            _watched[self] = weakref.ref(owner), frozenset(names)
+            _watched[self] = weakref.ref(owner), None if names is None else frozenset(names)
 
 
-def sweep(unused: Callable[[frozenset[str]], bool]) -> None:
+def sweep(unused: Callable[[frozenset[str] | None], bool]) -> None:
     """Remove what workers left in watched places, where ``unused`` says that no task of these names is under way, or has its result in memory.
 
     A result that is computed again makes its files anew; those are not among the ones that were listed before asking.

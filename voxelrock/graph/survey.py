@@ -69,7 +69,9 @@ class Surveyed:
     def _packed(self, codes: da.Array, finish: dict[str, Any], survey: dict[str, Any]) -> da.Array:
         place, tiling = Place.of(codes.size / 4), tiling_of(codes)
         reduction = Reduction(packed_survey, _Joined(self.combine), _Finished(self.finalize, tiling, place), located=True)
-        return reduction(codes, shape=(), dtype=object, finish=finish, survey=self.survey, place=place, parameters=survey)
+        left: da.Array = reduction(codes, shape=(), dtype=object, finish=finish, survey=self.survey, place=place, parameters=survey)
+        place.watch(left.dask)
+        return left
 
 
 def again(array: da.Array) -> Expression | None:
