@@ -1,4 +1,4 @@
-"""What runs on a device, on a likeness of CuPy: it must equal the host to the last bit, as the likeness computes with NumPy."""
+"""What runs on a device, on a likeness of CuPy, and kernels by themselves on a device too where there is one (``-m gpu``): equal to the host to the last bit."""
 
 import sys
 
@@ -12,7 +12,7 @@ import voxelrock as vr
 from tests.contract.cases import CASES, grey
 from tests.devices import likeness
 from tests.segmentation.forests_dense import classifier
-from voxelrock.kernels import backend, histograms, percentiles, ranks
+from voxelrock.kernels import backend, exactsum, histograms, percentiles, ranks
 from voxelrock.kernels.arithmetic import arithmetic, quotient, rest_of
 from voxelrock.testing import stored
 
@@ -29,6 +29,18 @@ def device(monkeypatch):
     backend.device_module.cache_clear()
     yield likeness.module
     backend.device_module.cache_clear()
+
+
+@pytest.fixture(params=["likeness", pytest.param("cupy", marks=pytest.mark.gpu)])
+def either(request):
+    """The likeness, and a device itself where there is one."""
+    if request.param == "likeness":
+        return request.getfixturevalue("device")
+    backend.device_module.cache_clear()
+    found = backend.device_module()
+    if found is None:
+        pytest.skip("no CUDA device answers")
+    return found
 
 
 def values(result):
@@ -103,7 +115,7 @@ def test_a_module_that_another_thread_imports_is_no_device(monkeypatch):
 
 @pytest.mark.parametrize("dtype", ["bool", "u1", "i2", "i4", "f4", "f8"])
 @pytest.mark.parametrize("footprint", ["cube", "ball"])
-def test_rank_filters(device, monkeypatch, dtype, footprint):
+def test_rank_filters(either, monkeypatch, dtype, footprint):
     block = grey((9, 10, 11), dtype)
     if dtype[0] == "f":
         block[4, 5, 6], block[2, 2, 2] = np.nan, -0.0
@@ -111,18 +123,18 @@ def test_rank_filters(device, monkeypatch, dtype, footprint):
         for most in (4096, 1):  # larger windows go to the host
             for module in (ranks, percentiles):
                 monkeypatch.setattr(module, "DEVICE_WINDOW", most)
-            found = kernel(device.asarray(block), radius=(1, 2, 1), footprint=footprint, **keywords)
+            found = kernel(either.asarray(block), radius=(1, 2, 1), footprint=footprint, **keywords)
             expected = kernel(block, radius=(1, 2, 1), footprint=footprint, **keywords)
-            assert isinstance(found, device.ndarray)
+            assert isinstance(found, either.ndarray)
             assert found.get().tobytes() == expected.tobytes()
 
 
 @pytest.mark.parametrize("dtype", ["bool", "u1", "i2", "u2"])
-def test_counts(device, dtype):
+def test_counts(either, dtype):
     block, mask = grey(SHAPE, dtype), grey(SHAPE, "u1") > 90
     low, size = (0, 2) if dtype == "bool" else (int(np.iinfo(dtype).min), 2 ** (8 * np.dtype(dtype).itemsize))
     for masks in ((), (mask,), (np.zeros_like(mask),)):
-        found = histograms.value_counts(device.asarray(block), *map(device.asarray, masks), low=low, size=size)
+        found = histograms.value_counts(either.asarray(block), *map(either.asarray, masks), low=low, size=size)
         np.testing.assert_array_equal(found, histograms.value_counts(block, *masks, low=low, size=size))
 
 
@@ -147,3 +159,29 @@ def test_a_division_on_a_device_takes_them(device, monkeypatch):
     monkeypatch.setattr(device.ndarray, "__floordiv__", None)
     found = arithmetic(device.asarray(np.ones((1, 1, 3))), operator="floor_divide", scalars=(None, 0.1), work="float64")
     np.testing.assert_array_equal(found.get(), [[[9.0, 9.0, 9.0]]])
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+@pytest.mark.parametrize("operator", ["floor_divide", "remainder", "true_divide", "add", "multiply"])
+def test_arithmetic_of_floats(either, operator, dtype):
+    rng = np.random.default_rng(3)
+    numbers = np.concatenate([rng.normal(0, 50, 400), rng.integers(-40, 40, 400) * 0.1, [0.0, np.inf, -np.inf, np.nan]]).astype(dtype)
+    a, b = (rng.permutation(numbers).reshape(2, 2, -1) for _ in range(2))
+    work = np.dtype(dtype).name
+    found = arithmetic(either.asarray(a), either.asarray(b), operator=operator, scalars=(None, None), work=work).get()
+    with np.errstate(all="ignore"):
+        expected = getattr(np, operator)(a, b)
+    assert np.where(np.isnan(found), np.nan, found).tobytes() == np.where(np.isnan(expected), np.nan, expected).tobytes()
+
+
+@pytest.mark.parametrize("dtype", ["u1", "i4", "i8", "u8", "f4", "f8"])
+def test_sums(either, dtype):
+    rng = np.random.default_rng(5)
+    block = rng.normal(0, 1e5, (5, 4, 7)).astype(dtype) if dtype[0] == "f" else np.frombuffer(rng.bytes(140 * 8), np.dtype(dtype))[:140].reshape(5, 4, 7)
+    mask = rng.random(block.shape) < 0.4
+    for masks in ((), (mask,)):
+        there = [either.asarray(each) for each in (block, *masks)]
+        assert exactsum.moments(*there) == exactsum.moments(block, *masks)
+        assert exactsum.sum_and_extremes(*there) == exactsum.sum_and_extremes(block, *masks)
+        place = {"axis": 1, "start": (0, 0, 0), "shape": block.shape}
+        assert exactsum.slice_sums(*there, **place) == exactsum.slice_sums(block, *masks, **place)
