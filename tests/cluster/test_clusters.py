@@ -14,7 +14,7 @@ import pytest
 import voxelrock as vr
 from voxelrock.cluster.certificates import make_certificate, read_certificate
 from voxelrock.cluster.clients import ClusterClient, workers_of
-from voxelrock.cluster.machines import _device_cluster
+from voxelrock.cluster.machines import _device_cluster, _device_names
 from voxelrock.cluster.planning import Workers
 from voxelrock.errors import ClusterError, MissingFileError, MissingPackageError, ParameterError, StorageError, TooLargeError
 from voxelrock.testing import stored
@@ -118,8 +118,21 @@ def test_a_device_that_no_worker_has_is_refused(two):
         vr.cluster.gpu()
 
 
-def test_one_worker_for_each_device():
+@pytest.mark.parametrize(
+    ("given", "names"),
+    [(None, ["0", "1"]), ("", ["0", "1"]), ("2, 3", ["2", "3"]), ("GPU-8f3a,GPU-91bc,GPU-aa01", ["GPU-8f3a", "GPU-91bc"]), ("5", ["0", "1"])],
+)
+def test_workers_share_the_devices_of_this_process(monkeypatch, given, names):
+    """A job that was given devices 2 and 3 of a machine does not take 0 and 1."""
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if given is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", given)
+    assert _device_names(2) == names
+
+
+def test_one_worker_for_each_device(monkeypatch):
     """The processes of :func:`voxelrock.cluster.gpu`, without devices."""
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     with _device_cluster(Workers(2, 1, 2**30)) as cluster, ClusterClient(cluster).checked() as client:
         seen = client.run(os.getenv, "CUDA_VISIBLE_DEVICES")
         assert sorted(seen.values()) == ["0", "1"]

@@ -146,6 +146,11 @@ def test_on_a_foreign_device(case):
             np.testing.assert_array_equal(found, expected)
 
 
+def one_nan(values):
+    """With the same NaN everywhere: a device makes another one than a host."""
+    return np.where(np.isnan(values), np.nan, values).astype(values.dtype) if values.dtype.kind == "f" else values
+
+
 @pytest.mark.gpu
 @each
 def test_on_a_gpu(case):
@@ -155,7 +160,7 @@ def test_on_a_gpu(case):
     with vr.options.set(device="cpu"):
         host = values(case.make(image))
     if case.device in ("bitwise", "host"):
-        assert device.tobytes() == host.tobytes()
+        assert one_nan(device).tobytes() == one_nan(host).tobytes()
     else:
         np.testing.assert_allclose(device, host, rtol=1e-6)
 

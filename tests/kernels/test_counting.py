@@ -107,8 +107,8 @@ def test_sums_and_extremes_of_all_types(dtype, masked):
     masks = (mask,) if masked else ()
     assert exactsum.sum_and_extremes(block, *masks) == expected
     assert exactsum.sum_and_extremes(np.asfortranarray(block), *masks) == expected
-    if np.dtype(dtype).itemsize < 8:
-        assert exactsum.sum_and_extremes(foreign(block), *map(foreign, masks)) == expected
+    assert exactsum.sum_and_extremes(foreign(block), *map(foreign, masks)) == expected
+    assert exactsum.moments(foreign(block), *map(foreign, masks)) == exactsum.moments(block, *masks)
     assert (
         exactsum.sum_and_extremes(block, np.zeros_like(mask)) == [0, 0, None, None] == exactsum.sum_and_extremes(foreign(block), foreign(np.zeros_like(mask)))
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -196,9 +197,16 @@ def gpu(*results: Any, memory: Any = None) -> ClusterClient:
     return _kept(_device_cluster(chosen))
 
 
+def _device_names(count: int) -> list[str]:
+    """What to write into ``CUDA_VISIBLE_DEVICES`` for each device that this process sees: it may have been given some of the machine's alone."""
+    given = [name.strip() for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name.strip()]
+    return given[:count] if len(given) >= count else [str(n) for n in range(count)]
+
+
 def _device_cluster(workers: Workers) -> SpecCluster:
     """One process for each device, on the loopback interface."""
+    names = _device_names(workers.count)
     common = {"nthreads": 1, "memory_limit": workers.memory, "host": LOOPBACK, "resources": {"GPU": 1}, "dashboard_address": f"{LOOPBACK}:0"}
-    spec = {n: {"cls": Nanny, "options": {**common, "env": {"CUDA_VISIBLE_DEVICES": str(n)}}} for n in range(workers.count)}
+    spec = {n: {"cls": Nanny, "options": {**common, "env": {"CUDA_VISIBLE_DEVICES": name}}} for n, name in enumerate(names)}
     scheduler = {"cls": Scheduler, "options": {"host": LOOPBACK, "dashboard_address": f"{LOOPBACK}:0"}}
     return SpecCluster(workers=spec, scheduler=scheduler, name="voxelrock-gpu")

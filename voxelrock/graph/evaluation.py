@@ -38,9 +38,21 @@ def array_module() -> Any:
 def evaluate(wanted: list[tuple[Expression, VoxelBox]], given: Given, parameters: dict[str, Any], xp: Any = None) -> list[Block]:
     """The voxels of boxes of expressions; every node is computed once, on the smallest box that serves all, and freed after its last use.
 
-    Errors of ours that a kernel raises name the box that it saw.
+    Errors of ours that a kernel raises name the box that it saw. What does not fit into a device's memory is computed on the host.
     """
     xp = array_module() if xp is None else xp
+    if xp is np:
+        return _evaluated(wanted, given, parameters, np)
+    try:
+        return _evaluated(wanted, given, parameters, xp)
+    except MemoryError:  # outside of the clause, as the error keeps alive what the device held
+        pass
+    if xp.__name__ == "cupy":
+        backend.release_device_memory()
+    return _evaluated(wanted, given, parameters, np)
+
+
+def _evaluated(wanted: list[tuple[Expression, VoxelBox]], given: Given, parameters: dict[str, Any], xp: Any) -> list[Block]:
     boxes = required(wanted)
     nodes = walk(*(node for node, _ in wanted))
     uses = _uses(nodes, wanted)
@@ -76,7 +88,14 @@ def _leaf(node: Expression, box: VoxelBox, given: Given, xp: Any) -> Block:
     else:
         have, block = given[node.identity]
         block = _part(block, box, have)
-    return block if xp is np else backend.to_device(block) if xp.__name__ == "cupy" else xp.asarray(block)
+    return _placed(block, xp)
+
+
+def _placed(block: Block, xp: Any) -> Block:
+    """A block where its task computes; kernels that run on the host alone hand back host arrays."""
+    if xp is np or not isinstance(block, np.ndarray):
+        return block
+    return backend.to_device(block) if xp.__name__ == "cupy" else xp.asarray(block)
 
 
 def _part(block: Block, box: VoxelBox, have: VoxelBox) -> Block:
@@ -112,4 +131,4 @@ def _apply(node: Apply, box: VoxelBox, inputs: list[Block], parameters: dict[str
         raise RuntimeError(
             f"{node.kernel!r} was to deliver {node.dtype} of shape {box.shape} for {box}, and delivered {result.dtype} of shape {tuple(result.shape)}",
         )
-    return result
+    return _placed(result, xp)

@@ -20,7 +20,8 @@ from dask.highlevelgraph import Layer, MaterializedLayer
 from voxelrock.geometry import Tiling, VoxelBox
 from voxelrock.graph.evaluation import Given, evaluate
 from voxelrock.graph.expressions import Blocks, Expression, Margin, Value, leaves, reach, required, values, wide
-from voxelrock.typing import HostArray, Triple
+from voxelrock.kernels.backend import is_cupy, to_host
+from voxelrock.typing import Block, HostArray, Triple
 
 Border = dict[tuple[Any, ...], HostArray]
 
@@ -232,7 +233,17 @@ def run(plan: Plan, index: Triple, pieces: tuple[Piece, ...] | None, *delivered:
     lazy = {identity: v if identity == BESIDE else _plain(v) for identity, v in zip(plan.parameters, delivered[count:])}
     blocks = evaluate(wanted, given, lazy)
     del given, delivered
-    return plan.finish(box, blocks, lazy)
+    return _finished(plan, box, blocks, lazy)
+
+
+def _finished(plan: Plan, box: VoxelBox, blocks: list[Block], lazy: dict[str, Any]) -> Any:
+    """The end of a task; on the host where a device's memory does not hold it."""
+    try:
+        return plan.finish(box, blocks, lazy)
+    except MemoryError:
+        if not any(is_cupy(block) for block in blocks):
+            raise
+    return plan.finish(box, [to_host(block) for block in blocks], lazy)
 
 
 def _plain(value: Any) -> Any:

@@ -95,13 +95,49 @@ def arithmetic(*blocks: Block, operator: str, scalars: tuple[Any, ...], work: st
     DataError
         A division of integers by zero, or an overflow of 64-bit integers.
     """
+    return _applied(EXACT, blocks, operator, scalars, work, check, number)
+
+
+def _applied(
+    operators: dict[str, Callable[..., Block]], blocks: tuple[Block, ...], operator: str, scalars: tuple[Any, ...], work: str, check: bool, number: Any
+) -> Block:
     xp, operands = _prepared(blocks, scalars, work, number)
     if operator in ("floor_divide", "remainder") and not xp.isdtype(operands[1].dtype, "real floating") and bool(xp.any(operands[1] == 0)):
         raise DataError(f"{operator} of integers by zero")
-    result = EXACT[operator](xp, *operands)
+    result = operators[operator](xp, *operands)
     if check and _overflowed(xp, operator, operands, result):
         raise DataError(f"{operator} leaves the range of 64-bit integers; convert to float64 first")
     return result
+
+
+@arithmetic.device
+def _arithmetic_device(*blocks: Block, operator: str, scalars: tuple[Any, ...], work: str, check: bool = False, number: Any = None) -> Block:
+    return _applied(EXACT | _DIVISIONS, blocks, operator, scalars, work, check, number)
+
+
+def quotient(xp: Any, a: Block, b: Block) -> Block:
+    """The largest whole number not above a / b, as NumPy finds it: CuPy rounds a / b first, which for 1 // 0.1 gives 10 instead of 9."""
+    if not xp.isdtype(a.dtype, "real floating"):
+        return a // b
+    rest = xp.fmod(a, b)
+    whole = (a - rest) / b
+    whole = xp.where((rest != 0) & ((b < 0) != (rest < 0)), whole - 1, whole)
+    floor = xp.floor(whole)
+    floor = xp.where(whole - floor > 0.5, floor + 1, floor)
+    floor = xp.where(whole == 0, xp.copysign(xp.zeros_like(whole), a / b), floor)
+    return xp.where(b == 0, a / b, floor)
+
+
+def rest_of(xp: Any, a: Block, b: Block) -> Block:
+    """What :func:`quotient` leaves, with the sign of ``b``, as NumPy finds it; CuPy's is the difference of two rounded numbers."""
+    if not xp.isdtype(a.dtype, "real floating"):
+        return a % b
+    rest = xp.fmod(a, b)
+    found = xp.where((b < 0) != (rest < 0), rest + b, rest)
+    return xp.where((rest == 0) & (b != 0), xp.copysign(xp.zeros_like(rest), b), found)
+
+
+_DIVISIONS: dict[str, Callable[..., Block]] = {"floor_divide": quotient, "remainder": rest_of}
 
 
 def _overflowed(xp: Any, operator: str, operands: list[Block], result: Block) -> bool:

@@ -11,6 +11,7 @@ This is the only module that names cupy.
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Callable
 from functools import lru_cache
 from types import ModuleType
@@ -33,8 +34,8 @@ def jit(function: F) -> F:
 
 def is_cupy(array: Block) -> bool:
     """Whether an array lives on a CUDA device; never imports cupy."""
-    cupy = sys.modules.get("cupy")
-    return cupy is not None and isinstance(array, cupy.ndarray)
+    kind = getattr(sys.modules.get("cupy"), "ndarray", None)  # another thread may be in the middle of importing it
+    return kind is not None and isinstance(array, kind)
 
 
 def namespace(*arrays: Block) -> Any:
@@ -64,7 +65,8 @@ class Kernel(Generic[P, R]):
     cost
         Nanoseconds per voxel on one core, roughly: decides whether recomputing at borders beats exchanging them.
     exact
-        True if the bodies agree bit for bit on every device, False if only to a tolerance.
+        True if the bodies agree bit for bit on every device, False if only to a tolerance. What NaN carries beside being NaN does not count, and CuPy
+        compiles everything so that float32 below 2**-126 is zero on a device (float64 is kept).
     version
         Raised when the results change: part of the identity of everything computed with it.
     host_only
@@ -128,17 +130,34 @@ def kernel(*, cost: float = 1.0, exact: bool = True, version: int = 1, workspace
 
 @lru_cache(maxsize=1)
 def device_module() -> ModuleType | None:
-    """CuPy if it is installed and a device answers, else None; looked for once in a process, as every task asks."""
+    """CuPy if it is installed and a device computes, else None; looked for once in a process, as every task asks.
+
+    A device that is there, and does not compute (CuPy compiles what it runs: without CUDA's compiler nothing runs), is told of by a warning.
+    """
     try:
         import cupy
     except ImportError:
         return None
-    return cast(ModuleType, cupy) if cupy.cuda.is_available() else None
+    if not cupy.cuda.is_available():
+        return None
+    try:
+        computes = int(cupy.arange(3).sum()) == 3
+    except Exception as error:  # what is missing shows in errors of every class: no compiler, no headers, no memory, a driver that is too old
+        warnings.warn(
+            f"a CUDA device is there, and CuPy cannot compute on it ({' '.join(str(error).split())}); this process computes on the host", stacklevel=2
+        )
+        return None
+    return cast(ModuleType, cupy) if computes else None
+
+
+def release_device_memory() -> None:
+    """Give back the blocks of device memory that CuPy keeps for later."""
+    cast(Any, sys.modules["cupy"]).get_default_memory_pool().free_all_blocks()
 
 
 def to_device(block: Block) -> Block:
-    """Copy a host block to the current CUDA device."""
-    return cast(Any, sys.modules["cupy"]).asarray(block)
+    """Copy a host block to the current CUDA device, in the byte order that devices have."""
+    return cast(Any, sys.modules["cupy"]).asarray(block.astype(block.dtype.newbyteorder("="), copy=False))
 
 
 def to_host(block: Block) -> HostArray:

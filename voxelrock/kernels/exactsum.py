@@ -106,14 +106,43 @@ def total(values: HostArray, mask: HostArray | None = None) -> int:
     return _total_4(rows, masks, mask is not None) if rows.dtype == np.float32 else _total_8(rows, masks, mask is not None)
 
 
+def _exceeds_floats(values: Block) -> bool:
+    xp = namespace(values)
+    return values.dtype in (xp.int64, xp.uint64)
+
+
+def _digits(values: Block) -> list[Block]:
+    """64-bit integers in four digits of 16 bits, of which the last has the sign: products of two add up over 2**31 voxels in 64 bits."""
+    xp = namespace(values)
+    return [xp.astype((values >> 16 * i) & 0xFFFF, xp.int64) for i in range(3)] + [xp.astype(values >> 48, xp.int64)]
+
+
 def _reference_total(values: Block) -> int:
-    """Bands of 26 bits from the largest down: each band is an exact integer, and subtracting it is exact."""
+    if _exceeds_floats(values):
+        xp = namespace(values)
+        return sum(int(xp.sum(digit)) << 16 * i for i, digit in enumerate(_digits(values))) << UNIT
+    return _float_total(values)
+
+
+def _reference_squares(values: Block) -> int:
+    xp = namespace(values)
+    if _exceeds_floats(values):
+        digits = _digits(values)
+        return sum(int(xp.sum(a * b)) << 16 * (i + j) for i, a in enumerate(digits) for j, b in enumerate(digits)) << SQUARE_UNIT
+    return _square_total(xp, xp.astype(values, xp.float64), _float_total)
+
+
+def _float_total(values: Block) -> int:
+    """Bands of 26 bits from that of the largest value down to where nothing is left: each is an exact integer, and subtracting it is exact."""
     xp = namespace(values)
     rest = xp.astype(values, xp.float64)
     if bool(xp.any(~xp.isfinite(rest))):
         _refuse_nonfinite()
     found = 0
+    above = math.frexp(float(xp.max(xp.abs(rest))))[1] if math.prod(rest.shape) else 0
     for power in range(1000, -1075 - 26, -26):
+        if power >= above:
+            continue
         floor = max(power, -UNIT)
         scale = 2.0**-floor if floor > -1000 else 2.0**1000
         extra = 1.0 if floor > -1000 else 2.0 ** (-floor - 1000)
@@ -121,7 +150,7 @@ def _reference_total(values: Block) -> int:
         count = xp.astype(band, xp.int64)
         found += int(xp.sum(count)) << (floor + UNIT)
         rest = rest - band / extra / scale
-        if floor == -UNIT:
+        if floor == -UNIT or not bool(xp.any(rest != 0)):
             break
     return found
 
@@ -162,9 +191,7 @@ def moments(block: Block, /, *mask: Block) -> list[int]:
     xp = namespace(block)
     values = xp.reshape(block, (-1,))
     values = values[xp.reshape(mask[0], (-1,))] if mask else values
-    wide = xp.astype(values, xp.float64)
-    first = _reference_total(wide)
-    return [int(values.shape[0]), first, _square_total(xp, wide, _reference_total)]
+    return [int(values.shape[0]), _reference_total(values), _reference_squares(values)]
 
 
 @moments.host
@@ -205,8 +232,10 @@ def sum_and_extremes(block: Block, /, *mask: Block) -> list[Any]:
     values = values[xp.reshape(mask[0], (-1,))] if mask else values
     if not values.shape[0]:
         return [0, 0, None, None]
+    found = _reference_total(values)
+    if _exceeds_floats(values):
+        return [int(values.shape[0]), found, int(xp.min(values)), int(xp.max(values))]
     wide = xp.astype(values, xp.float64)
-    found = _reference_total(wide)
     return [int(values.shape[0]), found, float(xp.min(wide)), float(xp.max(wide))]
 
 
@@ -271,7 +300,7 @@ def slice_sums(block: Block, /, *mask: Block, axis: int, start: Any, shape: Any)
         values = xp.reshape(block[index], (-1,))
         values = values[xp.reshape(mask[0][index], (-1,))] if mask else values
         counts.append(int(values.shape[0]))
-        sums.append(_reference_total(xp.astype(values, xp.float64)))
+        sums.append(_reference_total(values))
     return {int(start[axis]): [counts, sums]}
 
 

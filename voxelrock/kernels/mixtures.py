@@ -104,7 +104,7 @@ def _crossing(means: HostArray, deviations: HostArray, weights: HostArray) -> fl
     return float(middle + min(inside, key=abs)) if inside else float("nan")
 
 
-@kernel(cost=20.0, workspace=8.0)
+@kernel(cost=20.0, exact=False, workspace=8.0)
 def class_probability(block: Block, /, *, fit: Any, number: int) -> Block:
     """The probability (float32) that a voxel belongs to a class of a mixture. Memory: four blocks of float64."""
     xp = namespace(block)

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from voxelrock.errors import ParameterError
-from voxelrock.kernels.backend import beside, kernel, namespace
+from voxelrock.kernels.backend import beside, kernel, namespace, to_host
 from voxelrock.kernels.rank_search import search_ranks
-from voxelrock.kernels.ranks import median_halo, spread_nan, window_offsets
+from voxelrock.kernels.ranks import DEVICE_WINDOW, median_halo, rank_on_device, spread_nan, window_offsets
 from voxelrock.kernels.rows import as_rows, check_real, inner_shape, ordered
 from voxelrock.typing import Block, HostArray, Triple
 
@@ -69,6 +69,15 @@ def _plain(block: Block) -> tuple[Block, bool]:
     isdtype = getattr(xp, "isdtype", np.isdtype)
     floating = bool(isdtype(block.dtype, "real floating"))
     return (xp.astype(block, xp.uint8) if isdtype(block.dtype, "bool") else block + 0.0 if floating else block), floating
+
+
+@percentile.device
+def _percentile_device(block: Block, /, *, radius: Triple, percentile: float, footprint: str = "cube") -> Block:
+    halo = median_halo(radius=radius)
+    offsets = window_offsets(halo, footprint)
+    if len(offsets) > DEVICE_WINDOW:
+        return namespace(block).asarray(_percentile_host(to_host(block), radius=radius, percentile=percentile, footprint=footprint))
+    return rank_on_device(block, halo, offsets, _rank(percentile, len(offsets)))
 
 
 @percentile.host

@@ -13,7 +13,7 @@ import numpy as np
 
 from voxelrock.errors import ParameterError
 from voxelrock.extras import require
-from voxelrock.kernels.backend import beside, jit, kernel, namespace
+from voxelrock.kernels.backend import beside, jit, kernel, namespace, to_host
 from voxelrock.kernels.median_network import median_27, median_few
 from voxelrock.kernels.rank_search import search_ranks
 from voxelrock.kernels.rows import Rows, as_rows, check_real, inner_shape, ordered
@@ -21,6 +21,9 @@ from voxelrock.typing import Block, HostArray, Triple
 
 _FEW = 80
 """Voxels in a window up to which dropping the extremes is faster than searching."""
+DEVICE_WINDOW = 4096
+"""Voxels in a window up to which a device's own filter is used: it keeps a copy of the window for every thread that the device can hold, which for
+larger ones exceeds its memory. Those are searched on the host."""
 
 
 def median_halo(*, radius: Triple, **_: Any) -> Triple:
@@ -98,23 +101,30 @@ def median(block: Block, /, *, radius: Triple, footprint: str = "cube") -> Block
 
 @median.device
 def _median_device(block: Block, /, *, radius: Triple, footprint: str = "cube") -> Block:
-    """CuPy's own filter, with NaN taken out before and spread afterwards."""
     halo = median_halo(radius=radius)
+    offsets = window_offsets(halo, footprint)
+    if len(offsets) > DEVICE_WINDOW:
+        return namespace(block).asarray(_median_host(to_host(block), radius=radius, footprint=footprint))
+    return rank_on_device(block, halo, offsets, len(offsets) // 2)
+
+
+def rank_on_device(block: Block, halo: Triple, offsets: list[Triple], rank: int) -> Block:
+    """The value of a rank, from 0, in each window: CuPy's own filter, with NaN taken out before and spread afterwards."""
     shape = inner_shape(block, halo)
     check_real(block)
     xp = namespace(block)
     ndimage = require("cupyx.scipy.ndimage", extra="gpu")
     members = np.zeros([2 * r + 1 for r in halo], np.bool_)
-    for offset in window_offsets(halo, footprint):
+    for offset in offsets:
         members[tuple(k + r for k, r in zip(offset, halo))] = True
     window = xp.asarray(members)
     inner = tuple(slice(h, h + n) for h, n in zip(halo, shape))
     if block.dtype.kind != "f":
         values = block.astype(xp.uint8) if block.dtype.kind == "b" else block
-        return ndimage.median_filter(values, footprint=window, mode="nearest")[inner].astype(block.dtype)
+        return ndimage.rank_filter(values, rank, footprint=window, mode="nearest")[inner].astype(block.dtype)
     lost = xp.isnan(block)
     values = xp.where(lost, block.dtype.type(0), block) + block.dtype.type(0)
-    result = ndimage.median_filter(values, footprint=window, mode="nearest")[inner]
+    result = ndimage.rank_filter(values, rank, footprint=window, mode="nearest")[inner]
     spread = ndimage.maximum_filter(lost.astype(xp.uint8), footprint=window, mode="nearest")[inner]
     return xp.where(spread.astype(bool), block.dtype.type(math.nan), result)
 
