@@ -118,6 +118,8 @@ def test_nan_outside_where_or_declared_is_no_error():
         (lambda im: vr.save(im, "x.zarr", order="F"), ParameterError, "saving to a store has no option 'order'"),
         (lambda im: vr.save(im, "x.docx"), errors.FormatError, r"'\.docx' files are not written; choose one of \.zarr"),
         (lambda im: vr.open("x.zarr", color="red"), ParameterError, "vr.open has no option 'color'"),
+        (lambda im: im.assign(phases={0: "pore"}), ParameterTypeError, r"a phase is such as vr.Phase\('pore', 'pore'\).*label 0 has 'pore'"),
+        (lambda im: im.assign(phases={"a": vr.Phase("pore", "pore")}), ParameterError, "the label of a phase is an integer; got 'a'"),
     ],
 )  # fmt: skip
 def test_bad_arguments_are_refused_by_the_call(call, kind, message, tmp_path, monkeypatch):
