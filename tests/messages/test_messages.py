@@ -120,6 +120,8 @@ def test_nan_outside_where_or_declared_is_no_error():
         (lambda im: vr.open("x.zarr", color="red"), ParameterError, "vr.open has no option 'color'"),
         (lambda im: im.assign(phases={0: "pore"}), ParameterTypeError, r"a phase is such as vr.Phase\('pore', 'pore'\).*label 0 has 'pore'"),
         (lambda im: im.assign(phases={"a": vr.Phase("pore", "pore")}), ParameterError, "the label of a phase is an integer; got 'a'"),
+        (lambda im: vr.options.set(workers="two"), ParameterTypeError, "options.workers is a whole number; got 'two'"),
+        (lambda im: vr.options.set(memory="2 GB"), ParameterTypeError, "options.memory is a whole number; got '2 GB'"),
     ],
 )  # fmt: skip
 def test_bad_arguments_are_refused_by_the_call(call, kind, message, tmp_path, monkeypatch):
