@@ -122,6 +122,7 @@ def test_nan_outside_where_or_declared_is_no_error():
         (lambda im: im.assign(phases={"a": vr.Phase("pore", "pore")}), ParameterError, "the label of a phase is an integer; got 'a'"),
         (lambda im: vr.options.set(workers="two"), ParameterTypeError, "options.workers is a whole number; got 'two'"),
         (lambda im: vr.options.set(memory="2 GB"), ParameterTypeError, "options.memory is a whole number; got '2 GB'"),
+        (lambda im: vr.open("x.zarr", voxel_size="8 um"), ParameterError, r"no option 'voxel_size'; it takes spacing= \(the size of a voxel, such as '8 um'\)"),
     ],
 )  # fmt: skip
 def test_bad_arguments_are_refused_by_the_call(call, kind, message, tmp_path, monkeypatch):
