@@ -123,6 +123,8 @@ def test_nan_outside_where_or_declared_is_no_error():
         (lambda im: vr.options.set(workers="two"), ParameterTypeError, "options.workers is a whole number; got 'two'"),
         (lambda im: vr.options.set(memory="2 GB"), ParameterTypeError, "options.memory is a whole number; got '2 GB'"),
         (lambda im: vr.open("x.zarr", voxel_size="8 um"), ParameterError, r"no option 'voxel_size'; it takes spacing= \(the size of a voxel, such as '8 um'\)"),
+        (lambda im: vr.statistics.porosity(im), ParameterError, "if it is a grey scan, threshold it first"),
+        (lambda im: vr.statistics.porosity(im > 3, where=im), ParameterTypeError, r"got an image of uint8 \(compare it first, such as image != 0\)"),
     ],
 )  # fmt: skip
 def test_bad_arguments_are_refused_by_the_call(call, kind, message, tmp_path, monkeypatch):
