@@ -146,3 +146,15 @@ def test_an_empty_where_leaves_nothing():
     for make in (vr.statistics.summary, vr.statistics.porosity):
         with pytest.raises(DataError, match="where="):
             make(image.astype(bool), where=image > 1).compute()
+
+
+def test_a_long_history_says_that_it_began_earlier():
+    image = vr.zeros(shape=4)
+    for _ in range(6):
+        image = vr.filters.uniform(image, size_vx=3)
+    row = next(line for line in repr(image).splitlines() if "history" in line)
+    assert row.split("history")[1].split() == ["…", *["→", "filters.uniform"] * 4]
+
+
+def test_a_bank_of_features_is_shown_by_their_names():
+    assert repr(vr.segmentation.FeatureBank(["value", ("gaussian", "8 um")])) == "<FeatureBank: value, gaussian 8 um>"
