@@ -147,6 +147,7 @@ def test_the_demonstration(run, tmp_path):
     [
         (["info", "nothing.tif"], "voxelrock: nothing.tif does not exist; check the path"),
         (["analyze", "SCAN", "--voxel-size", "8 parsec"], "voxelrock: unknown unit 'parsec'"),
+        (["analyze", "SCAN", "--voxel-size", "8"], "voxelrock: the voxel size '8' has no unit; write 8um for micrometres"),
         (["analyze", "SCAN", "--voxel-size", "-8um"], "voxelrock: the spacing must be positive"),
         (["analyze", "SCAN", "--pore", "a"], "voxelrock: --pore takes labels such as 0 or 1,3"),
         (["analyze", "SCAN", "--shape-xyz", "4x4"], "voxelrock: a shape is three whole numbers"),
@@ -170,6 +171,13 @@ def test_errors_are_one_clear_line(run, scan, arguments, message):
     assert len(lines) == 1
     assert lines[0].startswith(message)
     assert "Traceback" not in out
+
+
+def test_an_unknown_voxel_size_is_a_warning(run, scan, tmp_path):
+    said = ("analyze", scan, "--denoise", "none", "--no-sizes", "--statistics", "none", "--out")
+    warning = "the size of a voxel is not known: lengths are in voxels, and there are no pressures; give it with --voxel-size"
+    assert warning in run(*said, tmp_path / "without")
+    assert warning not in run(*said, tmp_path / "with", "--voxel-size", "2um")
 
 
 def test_debug_shows_the_traceback(tmp_path):
