@@ -219,6 +219,14 @@ def test_statistics_from_the_command_line(run, tmp_path):
     assert "spatial statistics: chords" in run(*said, "--statistics", "chords", "--dry-run")
 
 
+def test_every_sample_is_planned_whatever_the_others_lack(run, scan, tmp_path):
+    (tmp_path / "samples.csv").write_text(f"sample,path\nA,{scan}\nB,nothing.tif\nC,{scan}\n")
+    out = run("analyze", "--samples", tmp_path / "samples.csv", "--dry-run", ok=False)
+    assert out.count("peak memory") == 2
+    assert "FAILED" in out.split("B:")[1].split("C:")[0]
+    assert "B would fail; mend it first" in out
+
+
 def test_the_list_of_kernels(run):
     text = run("kernels")
     assert re.search(r"kernels.ranks +median +device: a body of its own, bitwise", text)
@@ -230,4 +238,7 @@ def test_the_list_of_kernels(run):
 def test_corrections_are_planned(run, scan):
     out = run("analyze", scan, "--correct", "rings,hardening", "--denoise", "median", "--dry-run")
     assert "correct: hardening, rings; store the corrected scan" in out
+    assert "Gaussian of 1 voxel removes" in run("analyze", scan, "--dry-run")
+    assert "cannot read 'sphere' as a region" in run("analyze", scan, "--roi", "sphere", "--dry-run", ok=False)
+    assert "axis is one of" in run("analyze", scan, "--roi", "auto:axis=q", "--dry-run", ok=False)
     assert "corrections are some of slices, outliers" in run("analyze", scan, "--correct", "noise", "--dry-run", ok=False)
