@@ -215,7 +215,7 @@ def test_statistics_from_the_command_line(run, tmp_path):
     assert "specific surface" not in out
     assert 'of = ["chords", "windows"]' in (tmp_path / "some" / "recipe.toml").read_text()
     assert "mean chord" not in run(*said, "--out", tmp_path / "none", "--statistics", "none")
-    assert "some of surface, correlation, chords, windows; got ('chord',)" in run(*said, "--out", tmp_path / "no", "--statistics", "chord", ok=False)
+    assert "some of surface, correlation, chords, windows; got 'chord'" in run(*said, "--out", tmp_path / "no", "--statistics", "chord", ok=False)
     assert "spatial statistics: chords" in run(*said, "--statistics", "chords", "--dry-run")
 
 
