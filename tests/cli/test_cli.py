@@ -123,6 +123,8 @@ def test_convert_and_info(run, scan, tmp_path):
         assert part in text
     run("convert", tmp_path / "scan.zarr", tmp_path / "scan.mhd")
     np.testing.assert_array_equal(vr.open(tmp_path / "scan.mhd").compute(), tifffile.imread(scan))
+    assert "(--overwrite)" in run("convert", scan, tmp_path / "scan.mhd", ok=False)
+    assert "(--overwrite)" in run("convert", scan, tmp_path / "scan.zarr", ok=False)
     run("convert", scan, tmp_path / "rv.zarr", "--layout", "rockverse")
     assert "RockVerse" in run("info", tmp_path / "rv.zarr")
 
@@ -178,6 +180,13 @@ def test_an_unknown_voxel_size_is_a_warning(run, scan, tmp_path):
     warning = "the size of a voxel is not known: lengths are in voxels, and there are no pressures; give it with --voxel-size"
     assert warning in run(*said, tmp_path / "without")
     assert warning not in run(*said, tmp_path / "with", "--voxel-size", "2um")
+
+
+def test_a_headerless_file_asks_for_what_is_missing_alone(run, tmp_path):
+    np.zeros((4, 5, 6), "u1").tofile(tmp_path / "scan.raw")
+    out = run("analyze", tmp_path / "scan.raw", "--shape-xyz", "6x5x4", ok=False)
+    assert "give dtype=, such as dtype='<u2' (--dtype '<u2')" in out
+    assert "--shape-xyz 1000x1000x1250" in run("analyze", tmp_path / "scan.raw", ok=False)
 
 
 def test_debug_shows_the_traceback(tmp_path):
