@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from voxelrock.errors import ParameterError
+from voxelrock.errors import ParameterError, ParameterTypeError
 
 _DEVICES = ("auto", "cpu", "gpu")
 
@@ -43,6 +43,9 @@ class Options:
     workers: int = 0
 
     def __post_init__(self) -> None:
+        for name in ("workers", "memory", "array_limit"):
+            if not isinstance(getattr(self, name), int):
+                raise ParameterTypeError(f"options.{name} is a whole number; got {getattr(self, name)!r}")
         if self.device not in _DEVICES:
             raise ParameterError(f"options.device is one of {', '.join(_DEVICES)}; got {self.device!r}")
         if self.progress not in ("auto", "always", "never"):

@@ -123,6 +123,8 @@ def test_convert_and_info(run, scan, tmp_path):
         assert part in text
     run("convert", tmp_path / "scan.zarr", tmp_path / "scan.mhd")
     np.testing.assert_array_equal(vr.open(tmp_path / "scan.mhd").compute(), tifffile.imread(scan))
+    assert "(--overwrite)" in run("convert", scan, tmp_path / "scan.mhd", ok=False)
+    assert "(--overwrite)" in run("convert", scan, tmp_path / "scan.zarr", ok=False)
     run("convert", scan, tmp_path / "rv.zarr", "--layout", "rockverse")
     assert "RockVerse" in run("info", tmp_path / "rv.zarr")
 
@@ -147,6 +149,7 @@ def test_the_demonstration(run, tmp_path):
     [
         (["info", "nothing.tif"], "voxelrock: nothing.tif does not exist; check the path"),
         (["analyze", "SCAN", "--voxel-size", "8 parsec"], "voxelrock: unknown unit 'parsec'"),
+        (["analyze", "SCAN", "--voxel-size", "8"], "voxelrock: the voxel size '8' has no unit; write 8um for micrometres"),
         (["analyze", "SCAN", "--voxel-size", "-8um"], "voxelrock: the spacing must be positive"),
         (["analyze", "SCAN", "--pore", "a"], "voxelrock: --pore takes labels such as 0 or 1,3"),
         (["analyze", "SCAN", "--shape-xyz", "4x4"], "voxelrock: a shape is three whole numbers"),
@@ -170,6 +173,20 @@ def test_errors_are_one_clear_line(run, scan, arguments, message):
     assert len(lines) == 1
     assert lines[0].startswith(message)
     assert "Traceback" not in out
+
+
+def test_an_unknown_voxel_size_is_a_warning(run, scan, tmp_path):
+    said = ("analyze", scan, "--denoise", "none", "--no-sizes", "--statistics", "none", "--out")
+    warning = "the size of a voxel is not known: lengths are in voxels, and there are no pressures; give it with --voxel-size"
+    assert warning in run(*said, tmp_path / "without")
+    assert warning not in run(*said, tmp_path / "with", "--voxel-size", "2um")
+
+
+def test_a_headerless_file_asks_for_what_is_missing_alone(run, tmp_path):
+    np.zeros((4, 5, 6), "u1").tofile(tmp_path / "scan.raw")
+    out = run("analyze", tmp_path / "scan.raw", "--shape-xyz", "6x5x4", ok=False)
+    assert "give dtype=, such as dtype='<u2' (--dtype '<u2')" in out
+    assert "--shape-xyz 1000x1000x1250" in run("analyze", tmp_path / "scan.raw", ok=False)
 
 
 def test_debug_shows_the_traceback(tmp_path):
@@ -207,8 +224,16 @@ def test_statistics_from_the_command_line(run, tmp_path):
     assert "specific surface" not in out
     assert 'of = ["chords", "windows"]' in (tmp_path / "some" / "recipe.toml").read_text()
     assert "mean chord" not in run(*said, "--out", tmp_path / "none", "--statistics", "none")
-    assert "some of surface, correlation, chords, windows; got ('chord',)" in run(*said, "--out", tmp_path / "no", "--statistics", "chord", ok=False)
+    assert "some of surface, correlation, chords, windows; got 'chord'" in run(*said, "--out", tmp_path / "no", "--statistics", "chord", ok=False)
     assert "spatial statistics: chords" in run(*said, "--statistics", "chords", "--dry-run")
+
+
+def test_every_sample_is_planned_whatever_the_others_lack(run, scan, tmp_path):
+    (tmp_path / "samples.csv").write_text(f"sample,path\nA,{scan}\nB,nothing.tif\nC,{scan}\n")
+    out = run("analyze", "--samples", tmp_path / "samples.csv", "--dry-run", ok=False)
+    assert out.count("peak memory") == 2
+    assert "FAILED" in out.split("B:")[1].split("C:")[0]
+    assert "B would fail; mend it first" in out
 
 
 def test_the_list_of_kernels(run):
@@ -222,4 +247,7 @@ def test_the_list_of_kernels(run):
 def test_corrections_are_planned(run, scan):
     out = run("analyze", scan, "--correct", "rings,hardening", "--denoise", "median", "--dry-run")
     assert "correct: hardening, rings; store the corrected scan" in out
+    assert "Gaussian of 1 voxel removes" in run("analyze", scan, "--dry-run")
+    assert "cannot read 'sphere' as a region" in run("analyze", scan, "--roi", "sphere", "--dry-run", ok=False)
+    assert "axis is one of" in run("analyze", scan, "--roi", "auto:axis=q", "--dry-run", ok=False)
     assert "corrections are some of slices, outliers" in run("analyze", scan, "--correct", "noise", "--dry-run", ok=False)

@@ -118,6 +118,13 @@ def test_nan_outside_where_or_declared_is_no_error():
         (lambda im: vr.save(im, "x.zarr", order="F"), ParameterError, "saving to a store has no option 'order'"),
         (lambda im: vr.save(im, "x.docx"), errors.FormatError, r"'\.docx' files are not written; choose one of \.zarr"),
         (lambda im: vr.open("x.zarr", color="red"), ParameterError, "vr.open has no option 'color'"),
+        (lambda im: im.assign(phases={0: "pore"}), ParameterTypeError, r"a phase is such as vr.Phase\('pore', 'pore'\).*label 0 has 'pore'"),
+        (lambda im: im.assign(phases={"a": vr.Phase("pore", "pore")}), ParameterError, "the label of a phase is an integer; got 'a'"),
+        (lambda im: vr.options.set(workers="two"), ParameterTypeError, "options.workers is a whole number; got 'two'"),
+        (lambda im: vr.options.set(memory="2 GB"), ParameterTypeError, "options.memory is a whole number; got '2 GB'"),
+        (lambda im: vr.open("x.zarr", voxel_size="8 um"), ParameterError, r"no option 'voxel_size'; it takes spacing= \(the size of a voxel, such as '8 um'\)"),
+        (lambda im: vr.statistics.porosity(im), ParameterError, "if it is a grey scan, threshold it first"),
+        (lambda im: vr.statistics.porosity(im > 3, where=im), ParameterTypeError, r"got an image of uint8 \(compare it first, such as image != 0\)"),
     ],
 )  # fmt: skip
 def test_bad_arguments_are_refused_by_the_call(call, kind, message, tmp_path, monkeypatch):
@@ -139,3 +146,15 @@ def test_an_empty_where_leaves_nothing():
     for make in (vr.statistics.summary, vr.statistics.porosity):
         with pytest.raises(DataError, match="where="):
             make(image.astype(bool), where=image > 1).compute()
+
+
+def test_a_long_history_says_that_it_began_earlier():
+    image = vr.zeros(shape=4)
+    for _ in range(6):
+        image = vr.filters.uniform(image, size_vx=3)
+    row = next(line for line in repr(image).splitlines() if "history" in line)
+    assert row.split("history")[1].split() == ["…", *["→", "filters.uniform"] * 4]
+
+
+def test_a_bank_of_features_is_shown_by_their_names():
+    assert repr(vr.segmentation.FeatureBank(["value", ("gaussian", "8 um")])) == "<FeatureBank: value, gaussian 8 um>"

@@ -184,7 +184,7 @@ def test_cells_of_samples(tmp_path):
         ("box:z=1", "write box:z="),
         ("box:z=1m..2m", "lies outside the image"),
         ("cylinder:axis=q", "axis is one of"),
-        ("missing.tif", "cannot read 'missing.tif'"),
+        ("missing.tif", "the mask missing.tif of the region does not exist"),
     ],
 )
 def test_regions_that_cannot_be_read(text, message):

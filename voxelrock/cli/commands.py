@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ from voxelrock.storage.remote import bare, is_url
 from voxelrock.viz import look as look_at
 from voxelrock.workflow import Recipe, analyze_samples, plan
 from voxelrock.workflow import analyze as run_analysis
-from voxelrock.workflow.batch import parse_voxel_size, read_samples
+from voxelrock.workflow.batch import Sample, parse_voxel_size, read_samples
 from voxelrock.workflow.phases import parse_labels, parse_micro, phases_from
 from voxelrock.workflow.recipe import CORRECTIONS, DENOISERS, METHODS, STATISTICS
 from voxelrock.workflow.regions import HELP as ROI_HELP
@@ -183,11 +183,7 @@ def _campaign(samples: str, how: tuple[Path | None, bool, bool], recipe: Recipe 
     """Every sample of a file; exit code 1 where some failed."""
     out, overwrite, dry_run = how
     if dry_run:
-        for sample in read_samples(samples):
-            image = open_one(sample.path, sample.voxel_size)
-            click.echo(f"{sample.name}:")
-            for line in plan(image, recipe=sample.recipe(recipe, image, roi=roi)).lines():
-                click.echo(f"  {line}")
+        _plans(read_samples(samples), recipe, roi, open_one)
         return
     folder = out or Path(samples).with_name(Path(samples).stem + "-analysis")
     found = analyze_samples(samples, out=folder, recipe=recipe, overwrite=overwrite, say=say, open_sample=open_one, roi=roi)
@@ -198,6 +194,23 @@ def _campaign(samples: str, how: tuple[Path | None, bool, bool], recipe: Recipe 
     click.echo(f"summary          {folder.absolute() / 'summary.html'}")
     if failed:
         raise DataError(f"{len(failed)} of {found.sizes['sample']} samples failed: {', '.join(failed)}; mend them and run again: only they are done")
+
+
+def _plans(samples: Iterable[Sample], recipe: Recipe | None, roi: str, open_one: Callable[[Any, str], VoxelImage]) -> None:
+    """What every sample will need; those that cannot be opened are named, and exit code 1 then."""
+    failed = []
+    for sample in samples:
+        click.echo(f"{sample.name}:")
+        try:
+            image = open_one(sample.path, sample.voxel_size)
+            lines = plan(image, recipe=sample.recipe(recipe, image, roi=roi)).lines()
+        except VoxelrockError as error:
+            failed.append(sample.name)
+            lines = [f"FAILED: {error}"]
+        for line in lines:
+            click.echo(f"  {line}")
+    if failed:
+        raise DataError(f"{', '.join(failed)} would fail; mend {'it' if len(failed) == 1 else 'them'} first")
 
 
 def steps_of(options: dict[str, Any]) -> dict[str, Any]:

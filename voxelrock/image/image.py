@@ -243,7 +243,7 @@ class VoxelImage(NDArrayOperatorsMixin):
         if isinstance(where, Region):
             return shaping.region(where.resolve(self.grid), self.grid, self.tiling)
         if not isinstance(where, VoxelImage) or where.dtype.kind != "b":
-            kind = f"an image of {where.dtype}" if isinstance(where, VoxelImage) else type(where).__name__
+            kind = f"an image of {where.dtype} (compare it first, such as image != 0)" if isinstance(where, VoxelImage) else type(where).__name__
             raise ParameterTypeError(f"where= is a boolean image (True = used) or a region; got {kind}")
         self.same_grid(where)
         return where.data if where.nodata is None else validity.both(where.data, validity.valid(where.data, where.nodata))

@@ -65,13 +65,17 @@ def checked_phases(phases: Mapping[int, Phase] | Iterable[tuple[int, Phase]]) ->
     ------
     ParameterError
         A label has two phases, or is no integer.
+    ParameterTypeError
+        No mapping, or one whose values are no phases.
     """
     if not isinstance(phases, Iterable):
         raise ParameterTypeError(f"phases are a mapping of labels, such as {{0: vr.Phase('pore', 'pore')}}; got {phases!r}")
     pairs = list(phases.items() if isinstance(phases, Mapping) else phases)
     found: dict[int, Phase] = {}
     for label, phase in pairs:
-        if int(label) != label:
+        if not isinstance(phase, Phase):
+            raise ParameterTypeError(f"a phase is such as vr.Phase('pore', 'pore'), a name and a role; label {label!r} has {phase!r}")
+        if isinstance(label, str) or int(label) != label:
             raise ParameterError(f"the label of a phase is an integer; got {label!r}")
         if int(label) in found and found[int(label)] != phase:
             raise ParameterError(f"label {label} has two roles: {found[int(label)].role} and {phase.role}")

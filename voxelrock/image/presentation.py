@@ -43,7 +43,7 @@ def facts(image: Any) -> list[tuple[str, str]]:
     if image.phases:
         rows.append(("phases", ", ".join(f"{label} {p.name} ({p.role})" for label, p in image.phases.items())))
     if image.history:
-        rows.append(("history", " → ".join(str(h["operation"]) for h in image.history[-4:])))
+        rows.append(("history", " → ".join(["…"] * (len(image.history) > 4) + [str(h["operation"]) for h in image.history[-4:]])))
     return rows
 
 

@@ -70,7 +70,10 @@ def open(place: Any, /, *, spacing: Any = None, origin: Any = None, unit: str | 
     """
     unknown = sorted(file.keys() - ReadOptions.__dataclass_fields__.keys())
     if unknown:
-        raise ParameterError(f"vr.open has no option {unknown[0]!r}; options of files are {', '.join(ReadOptions.__dataclass_fields__)}")
+        raise ParameterError(
+            f"vr.open has no option {unknown[0]!r}; it takes spacing= (the size of a voxel, such as '8 um'), origin, unit and nodata, "
+            f"and of files {', '.join(ReadOptions.__dataclass_fields__)}"
+        )
     options = ReadOptions(**file)
     if is_store_object(place) or is_url(place):
         _check_store(options, place)

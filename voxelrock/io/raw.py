@@ -85,7 +85,8 @@ def _missing(path: Path, shape: ZYX[int] | None, dtype: np.dtype[Any] | None) ->
     fits = [fit for fit in possible_shapes(path, dtype) if shape is None or fit.shape == shape]
     # What the name says leaves no room for guesses.
     fits = [fit for fit in fits if "name" in fit.why] or fits[:4]
-    text = f"{path} has no header: give {wanted}, such as shape=ZYX(z=…, y=…, x=…), dtype='<u2'"
+    examples = {"shape=": "shape=ZYX(z=…, y=…, x=…) (--shape-xyz 1000x1000x1250)", "dtype=": "dtype='<u2' (--dtype '<u2')"}
+    text = f"{path} has no header: give {wanted}, such as {', '.join(example for name, example in examples.items() if name in wanted)}"
     return f"{text}; its size fits {'; or '.join(map(str, fits))}" if fits else text
 
 

@@ -177,11 +177,11 @@ class Export:
             raise MissingFileError(f"the folder {folder} does not exist; create it first")
         for final in self._finals:
             if final.exists() and not self.overwrite:
-                raise ExistsError(f"{final} exists already; choose another name, or pass overwrite=True")
+                raise ExistsError(f"{final} exists already; choose another name, or pass overwrite=True (--overwrite)")
             if final.is_dir():
                 raise ExistsError(f"{final} is a folder and cannot be replaced by a file; choose another name")
         if partial.exists() and not self.overwrite:
-            raise UnfinishedError(f"{partial} is there: another export is at work or was interrupted; delete it, or pass overwrite=True")
+            raise UnfinishedError(f"{partial} is there: another export is at work or was interrupted; delete it, or pass overwrite=True (--overwrite)")
         try:
             partial.unlink(missing_ok=True)
             free = shutil.disk_usage(folder).free

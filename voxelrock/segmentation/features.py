@@ -94,6 +94,9 @@ class FeatureBank:
             raise ParameterError(f"a bank holds each feature once; got {', '.join(map(str, made))}")
         object.__setattr__(self, "features", made)
 
+    def __repr__(self) -> str:
+        return f"<FeatureBank: {', '.join(map(str, self.features))}>"
+
     @classmethod
     def multiscale(cls, *, scale: Iterable[Any] | None = None, scale_vx: Iterable[float] | None = None, of: Sequence[str] = _MULTISCALE) -> FeatureBank:
         """The voxel itself, and each filter at each scale: intensity, edges, blobs, sheets and fibres at 1, 2, 4 and 8 voxels, unless others are given.

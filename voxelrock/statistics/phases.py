@@ -94,7 +94,10 @@ def roles(image: VoxelImage, pore: Labels) -> tuple[tuple[int, ...], tuple[int, 
         outside = tuple(k for k, p in image.phases.items() if p.role == "outside" and k not in inside)
         return inside, outside, [], f"labels {', '.join(map(str, inside))}"
     if not image.phases:
-        raise ParameterError("these labels have no roles: name the pores with pore=, or assign phases: image.assign(phases={0: vr.Phase('pore', 'pore'), …})")
+        raise ParameterError(
+            "these labels have no roles: name the pores with pore=, or assign phases: image.assign(phases={0: vr.Phase('pore', 'pore'), …}); "
+            "if it is a grey scan, threshold it first, as with vr.segmentation.otsu(image, phase='dark')"
+        )
     inside = tuple(k for k, p in image.phases.items() if p.role in ("pore", "fluid"))
     outside = tuple(k for k, p in image.phases.items() if p.role == "outside")
     micro = [(k, p.porosity) for k, p in image.phases.items() if p.role == "micro"]

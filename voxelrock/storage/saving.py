@@ -176,7 +176,7 @@ def _check_replaceable(path: Path, overwrite: bool) -> None:
     if not path.exists():
         return
     if not overwrite:
-        raise ExistsError(f"{path} exists; pass overwrite=True to replace it")
+        raise ExistsError(f"{path} exists; pass overwrite=True (--overwrite) to replace it")
     if path.is_dir() and not opening.is_store(path) and any(path.iterdir()):
         raise ExistsError(f"{path} is a folder that holds no Zarr store, so it is not replaced; choose another path, or remove it yourself")
 

@@ -137,6 +137,7 @@ def _drawn(image: VoxelImage, cuts: list[Cut], planes: dict[int, HostArray], edg
     panels = [page.add_subplot(grid[0, n]) for n in range(3)]
     for axes, cut in zip(panels, cuts):
         draw(axes, colored(image, planes[cut.axis], limits), image, cut, edge=edges.get(("edge", cut.axis)))
+        axes.set_anchor("NW")  # room for the title of a narrow slice
     scale_bar(panels[0], image.grid.extent.x, image.grid.extent.y, image.grid.unit)
     bars = page.add_subplot(grid[1, :])
     sampled = int(histogram.sum())

@@ -56,7 +56,7 @@ def plot_two_point(correlation: xr.DataArray, /, *, title: str = "") -> Figure:
     tidy(axes, xlabel=f"lag ({unit})", ylabel="two-point probability S₂", title=title)
     axes.set_xlim(left=0)
     axes.set_ylim(0, max(1.12 * fraction, 1e-9))
-    axes.legend(fontsize=8, frameon=False, labelcolor=INK, loc="center right", title="along", title_fontsize=8)
+    axes.legend(fontsize=8, frameon=False, labelcolor=INK, loc="best", title="along", title_fontsize=8)
     return page
 
 

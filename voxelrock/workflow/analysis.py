@@ -12,6 +12,7 @@ from typing import Any
 import xarray as xr
 
 from voxelrock.errors import DataError, UnfinishedError
+from voxelrock.geometry.units import VOXEL
 from voxelrock.image import VoxelImage
 from voxelrock.image.presentation import describe_memory
 from voxelrock.io.saving import save
@@ -166,10 +167,16 @@ def _measured(image: VoxelImage, recipe: Recipe, sample: str, folder: Folder | N
         raise DataError(f"{error} ({rock.words})") from error
     found["porosity"] = found["porosity"].assign_attrs(bulk=f"{found['porosity'].attrs.get('bulk', '')}; {rock.words}")
     results = xr.Dataset({**found, **made.facts, **levels})
-    warnings = [*rock.warnings, *made.warnings, *connectivity_warnings(found), *sizes_warnings(found)]
+    warnings = [*_unscaled(image), *rock.warnings, *made.warnings, *connectivity_warnings(found), *sizes_warnings(found)]
     for text in warnings:
         say(f"WARNING: {text}")
     return results.assign_attrs(_attributes(sample, rock, made, recipe, clock) | {"warnings": warnings})
+
+
+def _unscaled(image: VoxelImage) -> list[str]:
+    if image.grid.unit != VOXEL:
+        return []
+    return ["the size of a voxel is not known: lengths are in voxels, and there are no pressures; give it with --voxel-size (in Python spacing=)"]
 
 
 def _corrected(rock: Rock, step: Correct, folder: Folder | None, say: Say) -> tuple[Rock, dict[str, xr.DataArray]]:

@@ -12,7 +12,7 @@ import xarray as xr
 
 from voxelrock.errors import FormatError, ParameterError
 from voxelrock.geometry import ZYX
-from voxelrock.geometry.units import VOXEL, conversion
+from voxelrock.geometry.units import VOXEL, conversion, parse_length
 from voxelrock.image import Phase, VoxelImage
 from voxelrock.io.opening import open as open_image
 from voxelrock.io.tables import save_table
@@ -110,11 +110,13 @@ def parse_voxel_size(text: str | None) -> Any:
     Raises
     ------
     ParameterError
-        Another number of lengths.
+        Another number of lengths, or one without a unit.
     """
     parts = text.split(",") if text else []
     if len(parts) not in (0, 1, 3):
         raise ParameterError(f"a voxel size is one length, or three along z,y,x; got {text!r}")
+    if parts and all(parse_length(part)[1] is None for part in parts):
+        raise ParameterError(f"the voxel size {text!r} has no unit; write {text}um for micrometres, or {text}voxel where its scale is unknown")
     return ZYX(*parts) if len(parts) == 3 else text or None
 
 

@@ -20,6 +20,7 @@ from voxelrock.image.presentation import describe_memory
 from voxelrock.storage.layout import choose
 from voxelrock.workflow.correcting import planned
 from voxelrock.workflow.recipe import CORRECTIONS, Correct, Denoise, Name, Recipe, Restrict, Sharpen, Sizes, Structure, Threshold
+from voxelrock.workflow.regions import parse_axis, parse_region
 from voxelrock.workflow.sizes import Spaces
 from voxelrock.workflow.smoothing import dear, smoothed
 from voxelrock.workflow.structures import statistics
@@ -74,6 +75,11 @@ def plan(image: VoxelImage, /, *, recipe: Recipe | None = None) -> Plan:
     Plan
         Steps in words, and predicted bytes: of memory here with the threads in force, of results (uncompressed), and of scratch.
 
+    Raises
+    ------
+    ParameterError
+        A region that cannot be read or lies outside the image.
+
     Examples
     --------
     >>> import voxelrock as vr
@@ -81,6 +87,10 @@ def plan(image: VoxelImage, /, *, recipe: Recipe | None = None) -> Plan:
     True
     """
     steps = recipe or Recipe.suited(image)
+    if steps.roi.partition(":")[0] == "auto":
+        parse_axis(steps.roi)
+    else:
+        parse_region(steps.roi, image)
     scan = image if steps.correction is None else planned(image.assign(nodata=None), steps.correction)
     stored = image if steps.correction is None else full_like(scan, value=1)
     labels, passes = _lazily(stored, steps)
@@ -118,6 +128,10 @@ def _lazily(image: VoxelImage, steps: Recipe) -> tuple[VoxelImage, list[Any]]:
     return labels, [limit.data for limit in passes]
 
 
+def _voxels(many: float) -> str:
+    return f"{many:g} voxel{'' if many == 1 else 's'}"
+
+
 def units(image: VoxelImage) -> Tiling:
     """The units in which an image is stored."""
     return choose(image.shape, image.dtype).tiling(image.shape)
@@ -131,9 +145,9 @@ def _words(recipe: Recipe, image: VoxelImage) -> list[str]:
         elif isinstance(step, Correct):
             found.append(f"correct: {', '.join(k for k in CORRECTIONS if k in step.of)}; store the corrected scan (corrected.zarr)")
         elif isinstance(step, Sharpen):
-            found.append(f"sharpen: {step.amount:g} of what a Gaussian of {step.sigma_vx:g} voxels removes")
+            found.append(f"sharpen: {step.amount:g} of what a Gaussian of {_voxels(step.sigma_vx)} removes")
         elif isinstance(step, Denoise):
-            found.append(f"denoise: {step.method.replace('_', ' ')}, {'sigma' if step.method == 'gaussian' else 'radius'} {step.radius_vx:g} voxels")
+            found.append(f"denoise: {step.method.replace('_', ' ')}, {'sigma' if step.method == 'gaussian' else 'radius'} {_voxels(step.radius_vx)}")
         elif isinstance(step, Sizes):
             sized.append("measure sizes of pores and throats, and mercury's capillary pressure")
         elif isinstance(step, Structure):

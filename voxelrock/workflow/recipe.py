@@ -156,7 +156,7 @@ def _is_number(value: Any) -> bool:
 def _some_of(said: Any, known: tuple[str, ...], what: str) -> tuple[str, ...]:
     chosen = tuple(said) if isinstance(said, list | tuple) else ()
     if not chosen or any(one not in known for one in chosen) or len(set(chosen)) < len(chosen):
-        raise ParameterError(f"{what} are some of {', '.join(known)}; got {said!r}")
+        raise ParameterError(f"{what} are some of {', '.join(known)}; got {', '.join(map(repr, chosen)) or repr(said)}")
     return chosen
 
 

@@ -49,6 +49,8 @@ def parse_region(text: str, image: VoxelImage) -> VoxelImage | Region | None:
         region = _box(_pairs(rest, text), text)
     elif Path(text).exists():
         return _mask(Path(text), image)
+    elif Path(text).suffix:
+        raise ParameterError(f"the mask {text} of the region does not exist; check the path")
     else:
         raise ParameterError(f"cannot read {text!r} as a region; write {HELP}")
     region.resolve(image.grid).box(image.grid)

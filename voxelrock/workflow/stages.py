@@ -278,7 +278,8 @@ def _named(rock: Rock, step: Name) -> Segmented:
     own = image.dtype.kind == "b" or all(image.phases.get(k) == p for k, p in phases.items())
     missing = [label for label in phases if label not in present]
     if missing and not own:
-        raise DataError(f"the image has no voxel with the label {', '.join(map(str, missing))}; it has {_listed(present)}")
+        hint = "; is it a grey scan? Then leave out --pore" if len(present) > _MANY else ""
+        raise DataError(f"the image has no voxel with the label {', '.join(map(str, missing))}; it has {_listed(present)}{hint}")
     warnings = () if len(present) <= _MANY else (f"the image has {len(present)} different labels: is it a grey scan? Then leave out --pore",)
     if len(present) <= _MANY:
         phases |= {label: Phase(f"solid {label}", "solid") for label in present if label not in phases}
