@@ -13,7 +13,7 @@ import pytest
 
 import voxelrock as vr
 from voxelrock.cluster.certificates import make_certificate, read_certificate
-from voxelrock.cluster.clients import ClusterClient, workers_of
+from voxelrock.cluster.clients import ClusterClient, Inspector, workers_of
 from voxelrock.cluster.machines import _device_cluster, _device_names
 from voxelrock.cluster.planning import Workers
 from voxelrock.errors import ClusterError, MissingFileError, MissingPackageError, ParameterError, StorageError, TooLargeError
@@ -116,6 +116,27 @@ def test_a_device_that_no_worker_has_is_refused(two):
         vr.compute(vr.statistics.summary(vr.from_array(IMAGE)))
     with pytest.raises(MissingPackageError, match="no CUDA device"):
         vr.cluster.gpu()
+
+
+def test_workers_heed_the_options_of_now(two):
+    """One worker that has a device, and one that has none: kernels that are equal to a tolerance only keep off the device."""
+    device = "__import__('voxelrock').options.get().device"
+    image = vr.from_array(IMAGE)
+    seen = lambda: set(two.run(eval, device).values())  # noqa: E731
+    vr.compute(image + 1)
+    assert seen() == {"auto"}
+    with vr.options.set(device="cpu"):
+        vr.compute(image + 1)
+        assert seen() == {"cpu"}
+    first, second = workers_of(two)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Inspector, "_devices", lambda inspector: {first: True, second: False})
+        vr.compute(image + 1)
+        assert seen() == {"auto"}
+        np.testing.assert_allclose(vr.compute(np.log(image + 1.0)), np.log(IMAGE + 1.0), rtol=1e-6)
+        assert seen() == {"cpu"}
+    vr.compute(np.log(image + 1.0))
+    assert seen() == {"auto"}
 
 
 @pytest.mark.parametrize(

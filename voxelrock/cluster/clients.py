@@ -24,6 +24,7 @@ from voxelrock import options
 from voxelrock.cluster.settings import duration
 from voxelrock.errors import ClusterError, MissingPackageError, StorageError
 from voxelrock.graph import overseers
+from voxelrock.graph.layers import varies
 
 _VERSION = "__import__('voxelrock').__version__"
 _DEVICE = "__import__('voxelrock.kernels.backend', fromlist=['backend']).device_module() is not None"
@@ -39,12 +40,16 @@ def workers_of(client: Client) -> dict[str, Any]:
     return dict(client.sync(client.scheduler.identity, n_workers=-1)["workers"])
 
 
-def _admission() -> WorkerPlugin:
-    """What gives workers, also those that come later, the options of this process, and sends away who has no voxelrock or another version.
+def _settings() -> dict[str, Any]:
+    """The options of this process that workers heed."""
+    return {k: v for k, v in asdict(options.get()).items() if k in ("device", "memory", "scratch")}
+
+
+def _admission(values: dict[str, Any]) -> WorkerPlugin:
+    """What gives workers, also those that come later, these options, and sends away who has no voxelrock or another version.
 
     A class within a function travels as code: a worker that lacks voxelrock can run it all the same.
     """
-    values = {k: v for k, v in asdict(options.get()).items() if k in ("device", "memory", "scratch")}
     topic, wanted = _TOPIC, voxelrock.__version__
 
     class Admission(WorkerPlugin):
@@ -111,7 +116,7 @@ class ClusterClient(Client):
             assert self._inspector is not None
             self._inspector.check_workers()
             self.subscribe_topic(_TOPIC, _tell)
-            self.register_plugin(_admission())
+            self._inspector.settle({})
         except BaseException:
             self.close()
             raise
@@ -125,6 +130,7 @@ class Inspector:
         self.client, self.address = client, client.scheduler.address
         self._waiting = waiting
         self._verified: set[str] = set()
+        self._settled: dict[str, Any] = {}
 
     def oversees(self, get: Any) -> bool:
         """Whether ``get`` is that client's."""
@@ -143,6 +149,7 @@ class Inspector:
             The workers are unfit, or died again and again under one task.
         """
         self.check()
+        self.settle(tasks)
         try:
             return list(self.client.get(tasks, keys))
         except KilledWorker as error:
@@ -172,6 +179,23 @@ class Inspector:
         self._check_resources()
         if options.get().device == "gpu":
             self._check_devices()
+
+    def settle(self, tasks: dict[Any, Any]) -> None:
+        """Give workers, also those that come later, the options of this process as they are now.
+
+        Where only some workers have a device, tasks whose results differ from device to device all run on the host: one last digit before a
+        threshold is another label after it.
+        """
+        values = _settings()
+        if values["device"] == "auto" and varies(tasks) and len(set(self._devices().values())) > 1:
+            values["device"] = "cpu"
+        if values != self._settled:
+            self.client.register_plugin(_admission(values))
+            self._settled = values
+
+    def _devices(self) -> dict[str, bool]:
+        """Whether each worker has a device, by address."""
+        return {address: answer is True for address, answer in self.client.run(eval, _DEVICE, on_error="return").items()}
 
     def wait(self) -> None:
         """Wait until a worker is there."""
@@ -218,8 +242,8 @@ class Inspector:
             )
 
     def _check_devices(self) -> None:
-        answers = self.client.run(eval, _DEVICE, on_error="return")
-        lacking = sorted(address for address, answer in answers.items() if answer is not True)
+        answers = self._devices()
+        lacking = sorted(address for address, there in answers.items() if not there)
         if lacking:
             raise MissingPackageError(
                 f"options.device is 'gpu', and {len(lacking)} of {len(answers)} workers have no CUDA device that CuPy can use (one is {lacking[0]}); "

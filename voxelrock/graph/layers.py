@@ -19,7 +19,7 @@ from dask.highlevelgraph import Layer, MaterializedLayer
 
 from voxelrock.geometry import Tiling, VoxelBox
 from voxelrock.graph.evaluation import Given, evaluate
-from voxelrock.graph.expressions import Blocks, Expression, Margin, Value, leaves, reach, required, values, wide
+from voxelrock.graph.expressions import Apply, Blocks, Expression, Margin, Value, leaves, reach, required, values, walk, wide
 from voxelrock.kernels.backend import is_cupy, to_host
 from voxelrock.typing import Block, HostArray, Triple
 
@@ -222,6 +222,12 @@ def unpacked(packed: bytes) -> Plan:
 def as_it_is(shared: Any) -> Any:
     """What many tasks share, as a task that they depend on: it travels once to each worker, not with each of them."""
     return shared
+
+
+def varies(tasks: Mapping[Any, Any]) -> bool:
+    """Whether a kernel among the tasks is equal to a tolerance only from device to device."""
+    plans = [task.args[0] for task in tasks.values() if getattr(task, "func", None) is as_it_is and isinstance(task.args[0], Plan)]
+    return any(isinstance(node, Apply) and not node.kernel.exact for plan in plans for node in walk(*plan.roots))
 
 
 def run(plan: Plan, index: Triple, pieces: tuple[Piece, ...] | None, *delivered: Any) -> Any:
