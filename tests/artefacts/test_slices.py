@@ -95,5 +95,7 @@ def test_what_is_refused(scan):
         bad_slices(image, threshold=0)
     with pytest.raises(vr.errors.DataError, match="NaN"):
         bad_slices(vr.full(shape=8, value=np.nan, dtype="f4")).compute()
+    with pytest.raises(vr.errors.DataError, match="leave infinite ones out"):
+        bad_slices(vr.from_array(np.where(scan == scan.max(), np.inf, scan.astype("f4")))).compute()
     with pytest.raises(ValueError, match="grid"):
         bad_slices(image, where=vr.ones(shape=5, dtype=bool))

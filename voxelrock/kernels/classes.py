@@ -61,9 +61,23 @@ def refuse_nan(block: HostArray, *mask: HostArray) -> None:
 Span = tuple[float, float]
 
 
+def finite_ends(limits: Any) -> Span:
+    """Two limits, between which and about which float64 can count.
+
+    Raises
+    ------
+    DataError
+        One is infinite, or they are so large that their distance is.
+    """
+    low, high = float(limits[0]), float(limits[1])
+    if not math.isfinite(2 * (abs(low) + abs(high))):
+        raise DataError(f"the grey values lie between {low} and {high}: leave infinite ones out with where=, and divide those that are too large")
+    return low, high
+
+
 def span_of(limits: HostArray) -> Span:
     """From a fifth of their distance below two limits to as much above: so far the bins of histograms reach."""
-    low, high = float(limits[0]), float(limits[1])
+    low, high = finite_ends(limits)
     return low - (high - low) / 5, high + (high - low) / 5
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import scipy.ndimage as ndi
 
 from voxelrock.kernels.backend import beside, jit, kernel, namespace, to_host
-from voxelrock.kernels.classes import refuse_nan
+from voxelrock.kernels.classes import finite_ends, refuse_nan
 from voxelrock.kernels.drift import slice_tallies, slices_first
 from voxelrock.kernels.tallies import Tallies
 from voxelrock.typing import Block, HostArray, Triple
@@ -44,7 +44,7 @@ def slice_facts(block: Block, /, *mask: Block, limits: Any, axis: int, start: Tr
     values, chosen = slices_first(block, mask, axis)
     scale = (0.0, 1.0)
     if limits is not None:
-        low, high = float(limits[0]), float(limits[1])
+        low, high = finite_ends(limits)
         scale = low, (STEPS / (high - low) if high > low else 1.0)
     found = np.zeros((shape[axis], 5), np.int64)
     for i in range(shape[axis]):
