@@ -125,7 +125,8 @@ def interpolated(block: Block, /, *, plan: tuple[Triple, ...], axis: int, nodata
     weight = xp.reshape(xp.asarray(weights, **place), lay)
     before, after = (xp.take(block, xp.asarray(part + reach, **place), axis=axis) for part in (lows, highs))
     a, b = xp.astype(before, xp.float64), xp.astype(after, xp.float64)
-    mixed = a + (b - a) * weight
+    with np.errstate(invalid="ignore", over="ignore"):  # slices that stay may hold infinities: there b - a is NaN, and not used
+        mixed = a + (b - a) * weight
     if xp.isdtype(block.dtype, "integral"):
         mixed = xp.round(mixed)
     result = xp.where(weight == 0, before, xp.astype(mixed, block.dtype))
