@@ -141,6 +141,12 @@ def test_class_probabilities_add_to_one_and_follow_where():
     assert known.grid == image.grid
 
 
+@pytest.mark.parametrize("bins", [1, 10**12])
+def test_a_histogram_has_a_number_of_bins_that_tasks_can_hold(bins):
+    with pytest.raises(ParameterError, match="at least two bins, and at most 1048576"):
+        G.otsu_threshold(vr.ones(shape=4, dtype="f4"), bins=bins)
+
+
 def test_mixtures_refuse():
     image = vr.from_array(scan(1))
     with pytest.raises(ParameterError, match="2 to 32 classes; got 1"):

@@ -81,8 +81,8 @@ def edge_threshold(image: VoxelImage, /, *, where: Where = None, scale_vx: float
     >>> 19000 < float(edge_threshold(scan)) < 23000  # air has 14000, quartz 29000
     True
     """
-    if not real(scale_vx, "scale_vx") > 0:
-        raise ParameterError(f"scale_vx is positive; got {scale_vx}")
+    if not 0 < real(scale_vx, "scale_vx") < math.inf:
+        raise ParameterError(f"scale_vx is positive and finite; got {scale_vx}")
     keep = _inside(an_image(image), where, math.ceil(4 * scale_vx) + _REACH)
     bare = image.assign(nodata=None, phases={})
     grey = filters.gaussian(bare, sigma_vx=scale_vx)

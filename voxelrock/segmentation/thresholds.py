@@ -29,6 +29,8 @@ from voxelrock.typing import Block, HostArray
 Where = VoxelImage | Region | None
 
 _WITHIN = Pointwise(within, boolean)
+_MOST_BINS = 2**20
+"""Every task holds their edges."""
 
 
 @kernel(cost=1.0, workspace=2.0)
@@ -110,8 +112,8 @@ def of_histogram(image: VoxelImage, where: Where, bins: int, finalize: Any, shap
     known = value_range(image.dtype)
     if known is not None:
         return counts(image, where, finalize, shape=shape, dtype="f8", finish=finish | {"low": known[0]})
-    if bins < 2:
-        raise ParameterError(f"a histogram for a threshold has at least two bins; got {bins}")
+    if not 2 <= bins <= _MOST_BINS:
+        raise ParameterError(f"a histogram for a threshold has at least two bins, and at most {_MOST_BINS}; got {bins}")
     limits = value_limits(image, where)
     return Reduction(ranged_counts, join_ranged, finalize)(image.data, *counted(image, where), limits=limits, bins=bins, shape=shape, dtype="f8", finish=finish)
 
