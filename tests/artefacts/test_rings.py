@@ -168,3 +168,9 @@ def test_arcs_of_a_real_plug(real):
         return np.std(means - np.polyval(np.polyfit(np.arange(means.size), means, 3), np.arange(means.size)))
 
     assert waves(found.compute()) < waves(image.compute()) / 2
+
+
+def test_values_near_the_least_floats():
+    a = np.random.default_rng(1).normal(50, 20, (3, 16, 16)) * 1e-306
+    found = remove_rings(vr.from_array(a), center={"y": 8, "x": 8}).compute()
+    np.testing.assert_allclose(found, a, rtol=0, atol=100e-306)

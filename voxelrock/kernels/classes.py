@@ -49,7 +49,7 @@ def fixed_point(dtype: Any, limits: Any) -> float:
     if kind.kind == "b" or (kind.kind in "iu" and kind.itemsize <= 2):
         return 1.0
     most = max(abs(float(limits[0])), abs(float(limits[1])))
-    return math.ldexp(1.0, _BITS - math.frexp(most)[1]) if most > 0 else 1.0
+    return math.ldexp(1.0, min(_BITS - math.frexp(most)[1], 1023)) if most > 0 else 1.0  # 2**1024 is no float64
 
 
 def refuse_nan(block: HostArray, *mask: HostArray) -> None:
