@@ -126,7 +126,7 @@ def test_a_tilted_axis_spacing_and_origin():
 
 
 def test_one_slice():
-    z, y, x = np.ogrid[:1, :24, :24]
+    _, y, x = np.ogrid[:1, :24, :24]
     grey = np.broadcast_to((100 + ((y - 12) ** 2 + (x - 12) ** 2) / 20) * ((x + y) % 5 > 0), (1, 24, 24))
     flat = correct_beam_hardening(vr.from_array(grey), cylinder=vr.Cylinder(axis="z", radius=12, center={"y": 12, "x": 12}), air=0).compute()
     solid = grey > 0
