@@ -108,7 +108,8 @@ def uniform(image: VoxelImage, /, *, size: Length = None, size_vx: Any = None) -
     edges = tuple(2 * max(0, round((p - 1) / 2)) + 1 for p in parts) if size_vx is None else tuple(int(p) for p in parts)
     if any(e < 1 or e % 2 == 0 for e in edges) or (size_vx is not None and tuple(map(float, edges)) != parts):
         raise ParameterError(f"the box has an odd number of voxels along each axis; got {size_vx}")
-    within_memory(image, "size", convolution.uniform_halo(size=edges))
+    z, y, x = (e // 2 for e in edges)
+    within_memory(image, "size", (z, y, x))
     return image.with_data(_UNIFORM(image.data, size=edges), phases={})
 
 
@@ -156,5 +157,6 @@ def median(image: VoxelImage, /, *, radius: Length = None, radius_vx: Any = None
     radii = tuple(math.floor(r + 1e-9) for r in reach)
     if any(reach) and not any(radii):
         raise ParameterError(f"a radius of {radius if radius_vx is None else radius_vx} is less than one voxel: it would change nothing")
-    within_memory(image, "radius", ranks.median_halo(radius=radii))
+    z, y, x = radii
+    within_memory(image, "radius", (z, y, x))
     return image.with_data(_MEDIAN(image.data, radius=radii, footprint=footprint), phases=image.phases)

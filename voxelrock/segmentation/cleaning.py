@@ -72,5 +72,6 @@ def majority_vote(image: VoxelImage, /, *, radius: Length = None, radius_vx: Any
     radii = tuple(math.floor(r + 1e-9) for r in reach)
     if not any(radii):
         raise ParameterError(f"a radius of {radius if radius_vx is None else radius_vx} is less than one voxel: it would change nothing")
-    within_memory(image, "radius", median_halo(radius=radii))
+    z, y, x = radii
+    within_memory(image, "radius", (z, y, x))
     return image.with_data(_MAJORITY(image.data, *counted(image, where), radius=radii, footprint=footprint), nodata=image.nodata)

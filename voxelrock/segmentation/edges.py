@@ -87,7 +87,7 @@ def edge_threshold(image: VoxelImage, /, *, where: Where = None, scale_vx: float
     bare = image.assign(nodata=None, phases={})
     grey = filters.gaussian(bare, sigma_vx=scale_vx)
     slope = filters.gradient_magnitude(bare, sigma_vx=scale_vx)
-    reach = tuple(min(_REACH, n - 1) for n in image.shape)
+    reach = tuple(min(_REACH, max(n - 1, 0)) for n in image.shape)
     darkest, brightest = (f(grey, radius_vx=reach) if any(reach) else grey for f in (filters.minimum, filters.maximum))
     masks = () if keep is None else (keep.data,)
     facts: dict[str, Any] = {"limits": value_limits(grey, keep), "slopes": value_limits(slope, keep)}
