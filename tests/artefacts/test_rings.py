@@ -180,5 +180,5 @@ def test_slices_that_are_one_row_of_pixels(center):
 
 def test_values_near_the_least_floats():
     a = np.random.default_rng(1).normal(50, 20, (3, 16, 16)) * 1e-306
-    found = remove_rings(vr.from_array(a), center={"y": 8, "x": 8}).compute()
+    found = remove_rings(vr.from_array(a), center={"y": 8, "x": 8}, solid=(10e-306, 90e-306)).compute()
     np.testing.assert_allclose(found, a, rtol=0, atol=100e-306)

@@ -97,6 +97,8 @@ def test_refuses_what_has_no_two_classes(name):
     for ends in ([-np.inf, 3], [0, np.inf], [-1.7e308, 1.7e308]):
         with pytest.raises(DataError, match="leave infinite ones out"):
             float(G.otsu_threshold(vr.from_array(np.array([[[*ends, 1.0, 2.0]]]))))
+    with pytest.raises(DataError, match="too close to each other for float64"):
+        float(G.otsu_threshold(vr.from_array(np.array([[[1e-310, 2e-310, 3e-310]]]))))
     with pytest.raises(DataError, match="no voxel was counted"):
         float(threshold_by(vr.from_array(scan(1)), method=name, where=vr.full(shape=24, value=False)))
     with pytest.raises(ParameterTypeError, match="expected a VoxelImage"):

@@ -67,11 +67,13 @@ def finite_ends(limits: Any) -> Span:
     Raises
     ------
     DataError
-        One is infinite, or they are so large that their distance is.
+        One is infinite, or they are so far apart, or so close to each other, that their distance or its inverse is.
     """
     low, high = float(limits[0]), float(limits[1])
     if not math.isfinite(2 * (abs(low) + abs(high))):
         raise DataError(f"the grey values lie between {low} and {high}: leave infinite ones out with where=, and divide those that are too large")
+    if 0 < high - low < 1e-290:
+        raise DataError(f"the grey values lie between {low} and {high}, too close to each other for float64: multiply them")
     return low, high
 
 
