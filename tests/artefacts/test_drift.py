@@ -88,6 +88,8 @@ def test_what_is_refused(rock):
         correct_drift(vr.full(shape=8, value=7, dtype="u1")).compute()
     with pytest.raises(vr.errors.DataError, match="no slice"):
         correct_drift(image, solid=(1, 2)).compute()
+    with pytest.raises(vr.errors.DataError, match="too close to each other for float64"):
+        correct_drift(vr.from_array(np.arange(27.0).reshape(3, 3, 3) * 1e-310)).compute()
     with pytest.raises(vr.errors.DataError, match="NaN"):
         correct_drift(vr.full(shape=8, value=np.nan, dtype="f4")).compute()
     with pytest.raises(ValueError, match="grid"):

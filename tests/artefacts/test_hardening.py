@@ -125,6 +125,14 @@ def test_a_tilted_axis_spacing_and_origin():
     np.testing.assert_allclose(found, expected, rtol=2e-6)
 
 
+def test_one_slice():
+    _, y, x = np.ogrid[:1, :24, :24]
+    grey = np.broadcast_to((100 + ((y - 12) ** 2 + (x - 12) ** 2) / 20) * ((x + y) % 5 > 0), (1, 24, 24))
+    flat = correct_beam_hardening(vr.from_array(grey), cylinder=vr.Cylinder(axis="z", radius=12, center={"y": 12, "x": 12}), air=0).compute()
+    solid = grey > 0
+    assert flat[solid].std() < 0.5 * grey[solid].std()
+
+
 def test_no_data_keeps_its_value_and_does_not_count(rock):
     a = scan(rock, 0.2)[:24].compute()
     a[:, :, :5] = 0

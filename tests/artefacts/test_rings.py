@@ -168,3 +168,17 @@ def test_arcs_of_a_real_plug(real):
         return np.std(means - np.polyval(np.polyfit(np.arange(means.size), means, 3), np.arange(means.size)))
 
     assert waves(found.compute()) < waves(image.compute()) / 2
+
+
+@pytest.mark.parametrize("center", [{"y": 0, "x": -1}, {"y": 1e-30, "x": -1}, {"y": 0, "x": 20}, {"y": 0.5, "x": -9}])
+def test_slices_that_are_one_row_of_pixels(center):
+    a = np.random.default_rng(1).normal(50, 20, (3, 1, 16)).astype("f4")
+    found = remove_rings(vr.from_array(a, block=4), center=center).compute()
+    assert np.isfinite(found).all()
+    np.testing.assert_array_equal(found, remove_rings(vr.from_array(a), center=center).compute())
+
+
+def test_values_near_the_least_floats():
+    a = np.random.default_rng(1).normal(50, 20, (3, 16, 16)) * 1e-306
+    found = remove_rings(vr.from_array(a), center={"y": 8, "x": 8}, solid=(10e-306, 90e-306)).compute()
+    np.testing.assert_allclose(found, a, rtol=0, atol=100e-306)

@@ -71,6 +71,13 @@ def test_interpolation_heeds_no_data():
     np.testing.assert_array_equal(interpolate_slices(vr.from_array(floats).assign(nodata=np.nan), slices=[1]).compute()[1], [[30, 20], [20, 10]])
 
 
+def test_infinities_elsewhere_stay():
+    a = np.ones((4, 2, 2), "f4")
+    a[3] = np.inf
+    found = interpolate_slices(vr.from_array(a), slices=[1]).compute()
+    np.testing.assert_array_equal(found, a)
+
+
 def test_bad_slices_are_mended(scan):
     a = scan.copy()
     a[[8, 30]] = 0
@@ -87,6 +94,9 @@ def test_what_is_refused(scan):
         interpolate_slices(image[:2], slices=[0, 1])
     with pytest.raises(ValueError, match="whole number"):
         interpolate_slices(image, slices=[1.5])
+    for alone in (3, None):
+        with pytest.raises(vr.errors.ParameterTypeError, match="expected a list of numbers for slices"):
+            interpolate_slices(image, slices=alone)
     with pytest.raises(TypeError, match="segmentation"):
         interpolate_slices(image > 20000, slices=[3])
     with pytest.raises(TypeError, match="segmentation"):
@@ -95,5 +105,7 @@ def test_what_is_refused(scan):
         bad_slices(image, threshold=0)
     with pytest.raises(vr.errors.DataError, match="NaN"):
         bad_slices(vr.full(shape=8, value=np.nan, dtype="f4")).compute()
+    with pytest.raises(vr.errors.DataError, match="leave infinite ones out"):
+        bad_slices(vr.from_array(np.where(scan == scan.max(), np.inf, scan.astype("f4")))).compute()
     with pytest.raises(ValueError, match="grid"):
         bad_slices(image, where=vr.ones(shape=5, dtype=bool))

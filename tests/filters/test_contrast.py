@@ -75,6 +75,13 @@ def test_normalising():
     assert np.isnan(found[0, 0, 0])
 
 
+@pytest.mark.parametrize("power", [-1000, 1000])
+def test_normalising_values_whose_squares_no_float_holds(power):
+    a = grey("f8")
+    found = F.normalise(vr.from_array(np.ldexp(a, power))).compute()
+    np.testing.assert_allclose(found, F.normalise(vr.from_array(a)).compute(), atol=1e-12)
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -107,6 +114,7 @@ def test_limits_make_do_without_a_reading_and_take_what_is_beyond():
 @pytest.mark.parametrize(
     ("call", "kind", "message"),
     [
+        (lambda im: F.rescale(im, to=(0, 1e300)), ParameterError, "to= does not fit in float32"),
         (lambda im: F.rescale(im, percentiles=(90, 10)), ParameterError, "percentiles ascend and are from 0 to 100"),
         (lambda im: F.rescale(im, to=(0, 1, 2)), ParameterError, "to is two finite numbers"),
         (lambda im: F.rescale(im, to=3), ParameterTypeError, "a list of numbers for to"),

@@ -8,7 +8,7 @@ from skimage.feature import hessian_matrix, hessian_matrix_eigvals
 
 import voxelrock as vr
 from tests.filters import features_dense as dense
-from voxelrock.errors import ParameterError
+from voxelrock.errors import ParameterError, TooLargeError
 from voxelrock.kernels import derivatives as kernels
 from voxelrock.kernels.convolution import gaussian_halo
 from voxelrock.kernels.eigenvalues import eigenvalue
@@ -154,3 +154,29 @@ def test_nan_and_infinity_stay_within_the_window():
 def test_bad_parameters(call, message):
     with pytest.raises(ParameterError, match=message):
         call(vr.from_array(smooth()))
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda im: F.gaussian(im, sigma_vx=1e6),
+        lambda im: F.gaussian(im, sigma_vx=1, truncate=1e9),
+        lambda im: F.uniform(im, size_vx=10**7 + 1),
+        lambda im: F.median(im, radius_vx=10**6),
+        lambda im: F.gradient_magnitude(im, sigma_vx=1e300),
+        lambda im: F.structure_tensor_eigenvalues(im, rank=1, sigma_vx=1, integration_vx=1e6),
+        lambda im: F.unsharp_mask(im, sigma_vx=1e6),
+        lambda im: F.anisotropic_diffusion(im, contrast=5, method="edge-enhancing", sigma_vx=1e6),
+        lambda im: vr.segmentation.niblack_threshold(im, size_vx=10**7 + 1),
+        lambda im: vr.segmentation.majority_vote(im, radius_vx=10**6),
+        lambda im: vr.segmentation.edge_threshold(im, scale_vx=1e6),
+    ],
+)
+def test_a_border_that_no_task_can_hold_is_refused(call):
+    with pytest.raises(TooLargeError, match=r"beyond an image of \(6, 7, 8\).*more than options.memory.*take less"):
+        call(vr.ones(shape=vr.ZYX(6, 7, 8)))
+
+
+def test_a_filter_may_look_beyond_the_image():
+    a = np.random.default_rng(1).random((1, 9, 7)).astype("f4")
+    np.testing.assert_array_equal(F.gaussian(vr.from_array(a), sigma_vx=4).compute(), ndi.gaussian_filter(a, 4, output="f4"))

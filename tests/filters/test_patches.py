@@ -159,6 +159,8 @@ def test_bad_values():
     hole[3, 3, 3] = np.nan
     with pytest.raises(DataError, match="NaN"):
         vr.filters.non_local_means(vr.from_array(hole), search_vx=1).compute()
+    with pytest.raises(DataError, match="leaves the range of float64"):
+        vr.filters.non_local_means(vr.from_array(noisy(dtype="f8") * 1e-300), search_vx=1).compute()
     with pytest.raises(DataError, match="finite and not negative"):
         vr.filters.non_local_means(image, search_vx=1, noise=vr.statistics.summary(image - 1000.0)["mean"]).compute()
     with pytest.raises(ParameterError, match=r"lag_vx is at least 1 and less than half of every edge of the image, \(12, 17, 14\) voxels; got 6"):

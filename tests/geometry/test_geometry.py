@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import voxelrock as vr
-from voxelrock.errors import ParameterError, UnitError
+from voxelrock.errors import ParameterError, ParameterTypeError, UnitError
 from voxelrock.geometry import Tiling, VoxelBox
 from voxelrock.geometry.units import conversion, length_in
 
@@ -27,6 +27,11 @@ def test_nonsense_is_no_length(text):
         length_in(text, "um")
 
 
+def test_several_numbers_are_no_length():
+    with pytest.raises(ParameterTypeError, match="a length is a number or text"):
+        length_in(np.array([1.0, 2.0]), "um")
+
+
 def test_the_scale_must_be_known_to_convert():
     with pytest.raises(UnitError, match="the physical size of a voxel is unknown"):
         conversion("voxel", "um")
@@ -39,6 +44,8 @@ def test_a_grid_knows_where_its_voxels_are():
     assert GRID.voxel({"z": "7.9 um", "y": 2.4, "x": 3}) == (1, 2, 3)
     with pytest.raises(ParameterError, match="lies outside the image"):
         GRID.voxel({"z": 0, "y": 0, "x": 0})
+    with pytest.raises(ParameterError, match="lies outside the image"):
+        GRID.voxel({"z": math.nan, "y": 0, "x": 0})
 
 
 @pytest.mark.parametrize("index", [(20, 0, 0), (0, 30, 0), (0, 0, 40)])

@@ -388,6 +388,14 @@ def test_foreign_types_become_native(dtype):
         assert vr.filters.median(x, radius_vx=1).compute().shape == (2, 3, 4)
 
 
+@pytest.mark.parametrize("dtype", [">f4", ">u2"])
+def test_foreign_byte_order_of_an_image_made_of_its_parts_becomes_native(dtype):
+    array = np.arange(24).reshape(2, 3, 4).astype(dtype)
+    x = vr.VoxelImage(da.from_array(array, chunks=2), vr.VoxelGrid.of(shape=array.shape))
+    assert x.dtype.isnative
+    assert float(vr.segmentation.otsu_threshold(x)) == float(vr.segmentation.otsu_threshold(vr.from_array(array)))
+
+
 def test_nodata_must_fit():
     x = image([300, 5, 7], "u2", nodata=300)
     with pytest.raises(ParameterError, match="does not fit in uint8"):

@@ -121,6 +121,15 @@ def test_a_voxel_without_data_spoils_what_it_weighs_in():
     np.testing.assert_array_equal(resample(codes, transform=Transform.translation(x=0.5)).compute(), half)
 
 
+@pytest.mark.parametrize("order", ["nearest", "linear", "cubic"])
+def test_a_fill_that_floats_do_not_hold_is_refused(order):
+    image = vr.ones(shape=4, dtype="f4")
+    with pytest.raises(ParameterError, match=r"fill=1e\+300 does not fit in float32"):
+        resample(image, transform=Transform.translation(x=1), order=order, fill=1e300)
+    away = resample(image, transform=Transform.translation(x=1), order=order, fill=float(np.finfo("f4").max)).compute()
+    assert away[0, 0, 3] == np.finfo("f4").max
+
+
 def test_one_value_cannot_mean_two_things():
     full = vr.from_array(np.full((4, 4, 4), 255, "u1"))
     with pytest.raises(DataError, match=r"255 was to stand for no data outside the image.*give fill=.*seen in voxels"):

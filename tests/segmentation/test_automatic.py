@@ -94,6 +94,11 @@ def test_refuses_what_has_no_two_classes(name):
         float(threshold_by(flat, method=name))
     with pytest.raises(DataError, match=r"NaN|are NaN"):
         float(threshold_by(vr.from_array(np.where(scan(1, "f4") > 1, np.float32("nan"), 0)), method=name))
+    for ends in ([-np.inf, 3], [0, np.inf], [-1.7e308, 1.7e308]):
+        with pytest.raises(DataError, match="leave infinite ones out"):
+            float(G.otsu_threshold(vr.from_array(np.array([[[*ends, 1.0, 2.0]]]))))
+    with pytest.raises(DataError, match="too close to each other for float64"):
+        float(G.otsu_threshold(vr.from_array(np.array([[[1e-310, 2e-310, 3e-310]]]))))
     with pytest.raises(DataError, match="no voxel was counted"):
         float(threshold_by(vr.from_array(scan(1)), method=name, where=vr.full(shape=24, value=False)))
     with pytest.raises(ParameterTypeError, match="expected a VoxelImage"):
@@ -136,6 +141,12 @@ def test_class_probabilities_add_to_one_and_follow_where():
     known = G.class_probability(image, mixture=mixture.compute(), number=1, where=image > 100)
     np.testing.assert_array_equal(known.compute(), np.where(a > 100, whole[1], np.float32("nan")))
     assert known.grid == image.grid
+
+
+@pytest.mark.parametrize("bins", [1, 10**12])
+def test_a_histogram_has_a_number_of_bins_that_tasks_can_hold(bins):
+    with pytest.raises(ParameterError, match="at least two bins, and at most 1048576"):
+        G.otsu_threshold(vr.ones(shape=4, dtype="f4"), bins=bins)
 
 
 def test_mixtures_refuse():

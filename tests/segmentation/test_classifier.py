@@ -1,7 +1,9 @@
 """Trained classification: features by SciPy, forests by scikit-learn, files that run nothing, and what is refused."""
 
 import json
+import math
 import sys
+import zipfile
 
 import numpy as np
 import pytest
@@ -234,6 +236,10 @@ def test_damaged_models_are_refused(tmp_path):
         ({"features": ["value"]}, {}, "do not lead to leaves"),
         ({"classes": [7, 4, 1]}, {}, "damaged model"),
         ({"spacing": None}, {}, "damaged model"),
+        ({"spacing": [math.inf] * 3}, {}, "damaged model"),
+        ({"unit": "parsec"}, {}, "unknown unit 'parsec'"),
+        ({"format": 0}, {}, "damaged model: format 0"),
+        ({}, {"shares": -good.shares}, "do not lead to leaves"),
     ]
     for header, arrays, words in cases:
         with pytest.raises(FormatError, match=words):
@@ -243,6 +249,19 @@ def test_damaged_models_are_refused(tmp_path):
         PixelClassifier.load(path)
     with pytest.raises(MissingFileError, match="there is no model"):
         PixelClassifier.load(tmp_path / "other.npz")
+
+
+def test_flipped_bits_of_a_model_are_refused(tmp_path):
+    path = tmp_path / "model.npz"
+    dense.classifier(vr.from_array(scan(1))).save(path)
+    whole = path.read_bytes()
+    with zipfile.ZipFile(path) as archive:
+        nodes = archive.getinfo("nodes.npy")
+    start = nodes.header_offset + 100
+    for place in range(start, nodes.header_offset + nodes.compress_size, max(1, nodes.compress_size // 40)):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 8]) + whole[place + 1 :])
+        with pytest.raises(FormatError, match="a damaged one"):
+            PixelClassifier.load(path)
 
 
 def test_images_of_another_kind_are_refused():
@@ -285,6 +304,23 @@ def test_training_refuses(monkeypatch):
     for labels, options, error, words in cases:
         with pytest.raises(error, match=words):
             PixelClassifier.train(image, labels, features=bank, **options)
+    with pytest.raises(ParameterTypeError, match="features= is a FeatureBank"):
+        PixelClassifier.train(image, marks, features="value")
+
+
+@pytest.mark.parametrize(
+    ("factor", "forest", "error", "words"),
+    [
+        (1, {"trees": 5}, ParameterError, "parameters of scikit-learn's RandomForestClassifier.*trees"),
+        (1, {"n_estimators": -5}, ParameterError, "parameters of scikit-learn's RandomForestClassifier.*n_estimators"),
+        (np.inf, {}, DataError, "features beyond float32"),
+    ],
+)
+def test_training_refuses_what_scikit_learn_does(factor, forest, error, words):
+    pytest.importorskip("sklearn", reason="scikit-learn is not installed")
+    image, marks = vr.from_array((scan(1) + 1.0) * factor), vr.from_array(phased(scan(1)))
+    with pytest.raises(error, match=words):
+        PixelClassifier.train(image, marks, features=FeatureBank("value"), forest=forest)
 
 
 def test_banks_refuse():
@@ -298,6 +334,8 @@ def test_banks_refuse():
     ):
         with pytest.raises(ParameterError, match=words):
             FeatureBank(wanted)
+    with pytest.raises(ParameterTypeError, match="a bank is a list of features"):
+        FeatureBank(None)
     with pytest.raises(ParameterError, match="less than 1000 voxels; got 0"):
         FeatureBank([{"name": "gaussian", "scale_vx": 0}]).bound(vr.full(shape=3, value=1, dtype="u1"))
     with pytest.raises(ParameterError, match="give either scale="):

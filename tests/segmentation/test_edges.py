@@ -53,7 +53,10 @@ def test_what_has_no_walls_is_refused():
         float(vr.segmentation.edge_threshold(vr.full(shape=8, value=3, dtype="u1")))
     with pytest.raises(DataError, match="no voxel was counted"):
         float(vr.segmentation.edge_threshold(stored(np.arange(512.0).reshape(8, 8, 8)), where=stored(np.zeros((8, 8, 8), bool))))
+    with pytest.raises(DataError, match="no voxel was counted"):
+        float(vr.segmentation.edge_threshold(vr.zeros(shape=vr.ZYX(0, 5, 5))))
     with pytest.raises(DataError, match="NaN"):
         float(vr.segmentation.edge_threshold(stored(np.array([[[1, 2, np.nan, 4]]]))))
-    with pytest.raises(ParameterError, match="scale_vx is positive"):
-        vr.segmentation.edge_threshold(vr.zeros(shape=8), scale_vx=0)
+    for scale in (0, np.inf, np.nan):
+        with pytest.raises(ParameterError, match="scale_vx is positive"):
+            vr.segmentation.edge_threshold(vr.zeros(shape=8), scale_vx=scale)

@@ -19,7 +19,7 @@ from voxelrock.image.operations import operation
 from voxelrock.image.selection import counted
 from voxelrock.kernels.drift import join_slices
 from voxelrock.kernels.slices import following, interpolated, judged_slices, neighbour_halo, slice_facts
-from voxelrock.parameters import real, whole
+from voxelrock.parameters import real, several, whole
 from voxelrock.statistics.counting import value_limits, value_range
 from voxelrock.typing import Triple
 
@@ -127,7 +127,7 @@ def interpolate_slices(image: VoxelImage, /, *, slices: Sequence[int], axis: str
     """
     grey_image(image, "interpolate_slices")
     number = axis_number(axis)
-    plan = _plan(image.shape[number], [whole(n, "each item of slices") for n in slices], AXES[number])
+    plan = _plan(image.shape[number], [whole(n, "each item of slices") for n in several(slices, "slices")], AXES[number])
     return image.with_data(_INTERPOLATED(image.data, plan=plan, axis=number, nodata=image.nodata), phases={})
 
 

@@ -86,6 +86,8 @@ def rescale(
     if not 0 <= low < high <= 100:
         raise ParameterError(f"percentiles ascend and are from 0 to 100; got {percentiles}")
     target = _pair(to, "to")
+    if max(map(abs, target)) > float(np.finfo(smooth_dtype(image.dtype)).max):
+        raise ParameterError(f"to= does not fit in {smooth_dtype(image.dtype)}, the type of the result; got {to}")
     ends = quantile(image, q=[low / 100, high / 100], where=where).data
     data, *keep = afresh((image.data, *counted(image, None)), (ends,))
     return _result(image, _STRETCHED(data, *keep, ends=ends, to=target, clip=bool(clip)), keep)

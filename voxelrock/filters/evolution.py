@@ -7,7 +7,7 @@ from typing import Any
 import xarray as xr
 
 from voxelrock.errors import ParameterError
-from voxelrock.filters.reach import Length, positive, positive_or_lazy, slopes_of
+from voxelrock.filters.reach import Length, positive, positive_or_lazy, slopes_of, within_memory
 from voxelrock.graph.patterns import Stencil, same_dtype, smooth_dtype
 from voxelrock.image import VoxelImage
 from voxelrock.image.operations import operation
@@ -95,6 +95,7 @@ def anisotropic_diffusion(
     data = image.data
     if method == "edge-enhancing":
         deviations = physical_or_voxels(image, "sigma", sigma, 1 if sigma is None and sigma_vx is None else sigma_vx)
+        within_memory(image, "sigma", convolution.gaussian_halo(sigma=deviations))
         data = image.astype(smooth_dtype(image.dtype)).data
         for _ in range(count):
             data = _ENHANCE(data, _SMOOTH(data, sigma=deviations, truncate=4.0), contrast=limit, rate=length, slopes=slopes)

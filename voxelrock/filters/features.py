@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from voxelrock.errors import ParameterError
-from voxelrock.filters.reach import Length, positive
+from voxelrock.filters.reach import Length, positive, within_memory
 from voxelrock.geometry.axes import ZYX
 from voxelrock.graph.patterns import Pointwise, Stencil, smooth_dtype
 from voxelrock.image import VoxelImage
@@ -33,7 +33,9 @@ def _facts(image: VoxelImage, name: str, sigma: Length, sigma_vx: Any, truncate:
     refuse_nodata(image, name)
     deviations = physical_or_voxels(image, "sigma", sigma, sigma_vx)
     end = positive(truncate, "truncate")
-    if not all(convolution.gaussian_halo(sigma=deviations, truncate=end)):
+    reach = convolution.gaussian_halo(sigma=deviations, truncate=end)
+    within_memory(image, "sigma", reach)
+    if not all(reach):
         raise ParameterError(f"a derivative needs a sigma that reaches a voxel along every axis; got {deviations} voxels along (z, y, x)")
     return {"sigma": deviations, "truncate": end}
 
@@ -255,6 +257,7 @@ def structure_tensor_eigenvalues(
     """
     facts = _facts(image, "structure_tensor_eigenvalues", sigma, sigma_vx, 4.0)
     width = physical_or_voxels(image, "integration", integration, integration_vx)
+    within_memory(image, "integration", kernels.tensor_halo(integration=width, **facts))
     data = _TENSOR(image.data, integration=width, scales=_per_length(image), rank=_rank(rank), **facts)
     return image.with_data(data, phases={})
 
@@ -296,5 +299,7 @@ def unsharp_mask(image: VoxelImage, /, *, sigma: Length = None, sigma_vx: Any = 
     share = real(amount, "amount")
     if not -1e6 < share < 1e6:
         raise ParameterError(f"amount is a finite number; got {amount}")
-    smooth = _SMOOTH(image.data, sigma=deviations, truncate=positive(truncate, "truncate"))
+    facts: dict[str, Any] = {"sigma": deviations, "truncate": positive(truncate, "truncate")}
+    within_memory(image, "sigma", convolution.gaussian_halo(**facts))
+    smooth = _SMOOTH(image.data, **facts)
     return image.with_data(_SHARPENED(image.data, smooth, amount=share), phases={})

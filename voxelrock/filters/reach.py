@@ -7,8 +7,10 @@ from typing import Any
 
 import xarray as xr
 
-from voxelrock.errors import ParameterError, ParameterTypeError
+from voxelrock import options
+from voxelrock.errors import ParameterError, ParameterTypeError, TooLargeError
 from voxelrock.image import VoxelImage
+from voxelrock.image.presentation import describe_memory
 from voxelrock.image.selection import physical_or_voxels
 from voxelrock.parameters import real
 from voxelrock.typing import Triple
@@ -39,6 +41,17 @@ def within_image(image: VoxelImage, name: str, reach: Triple) -> None:
     if any(r >= max(n, 1) for r, n in zip(reach, image.shape) if r):
         raise ParameterError(
             f"{name} reaches {reach} voxels along (z, y, x), beyond an image of {tuple(image.shape)}: take less, or 0 along an axis, as in {name}_vx=(0, 1, 1)"
+        )
+
+
+def within_memory(image: VoxelImage, name: str, reach: Triple) -> None:
+    """Raise ``TooLargeError`` where a filter that looks beyond the image would need more for the border of a block than a task may hold."""
+    held = math.prod(max(edges) + 2 * r for edges, r in zip(image.data.chunks, reach)) * image.dtype.itemsize
+    limit = options.get().memory
+    if held > limit and any(r > n for r, n in zip(reach, image.shape)):
+        raise TooLargeError(
+            f"{name} reaches {reach} voxels along (z, y, x), beyond an image of {tuple(image.shape)}: a block with that border takes "
+            f"more than options.memory ({describe_memory(limit)}): take less, or 0 along an axis, as in {name}_vx=(0, 1, 1)"
         )
 
 

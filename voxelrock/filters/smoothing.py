@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from voxelrock.errors import ParameterError
+from voxelrock.filters.reach import within_memory
 from voxelrock.graph.patterns import Stencil, same_dtype, smooth_dtype
 from voxelrock.image import VoxelImage
 from voxelrock.image.operations import operation
@@ -44,6 +45,8 @@ def gaussian(image: VoxelImage, /, *, sigma: Length = None, sigma_vx: Any = None
     ------
     ParameterError
         Neither or both of sigma and sigma_vx, or a negative one.
+    TooLargeError
+        It looks so far beyond the image that a block with its border exceeds ``options.memory``.
 
     Notes
     -----
@@ -61,6 +64,7 @@ def gaussian(image: VoxelImage, /, *, sigma: Length = None, sigma_vx: Any = None
     if not truncate > 0:
         raise ParameterError(f"truncate is positive; got {truncate}")
     deviations = physical_or_voxels(image, "sigma", sigma, sigma_vx)
+    within_memory(image, "sigma", convolution.gaussian_halo(sigma=deviations, truncate=truncate))
     return image.with_data(_GAUSSIAN(image.data, sigma=deviations, truncate=truncate), phases={})
 
 
@@ -86,6 +90,8 @@ def uniform(image: VoxelImage, /, *, size: Length = None, size_vx: Any = None) -
     ------
     ParameterError
         Neither or both of size and size_vx, or an even number of voxels.
+    TooLargeError
+        It looks so far beyond the image that a block with its border exceeds ``options.memory``.
 
     Notes
     -----
@@ -102,6 +108,8 @@ def uniform(image: VoxelImage, /, *, size: Length = None, size_vx: Any = None) -
     edges = tuple(2 * max(0, round((p - 1) / 2)) + 1 for p in parts) if size_vx is None else tuple(int(p) for p in parts)
     if any(e < 1 or e % 2 == 0 for e in edges) or (size_vx is not None and tuple(map(float, edges)) != parts):
         raise ParameterError(f"the box has an odd number of voxels along each axis; got {size_vx}")
+    z, y, x = (e // 2 for e in edges)
+    within_memory(image, "size", (z, y, x))
     return image.with_data(_UNIFORM(image.data, size=edges), phases={})
 
 
@@ -129,6 +137,8 @@ def median(image: VoxelImage, /, *, radius: Length = None, radius_vx: Any = None
     ------
     ParameterError
         Neither or both of radius and radius_vx, a negative one, or an unknown footprint.
+    TooLargeError
+        It looks so far beyond the image that a block with its border exceeds ``options.memory``.
 
     Notes
     -----
@@ -147,4 +157,6 @@ def median(image: VoxelImage, /, *, radius: Length = None, radius_vx: Any = None
     radii = tuple(math.floor(r + 1e-9) for r in reach)
     if any(reach) and not any(radii):
         raise ParameterError(f"a radius of {radius if radius_vx is None else radius_vx} is less than one voxel: it would change nothing")
+    z, y, x = radii
+    within_memory(image, "radius", (z, y, x))
     return image.with_data(_MEDIAN(image.data, radius=radii, footprint=footprint), phases=image.phases)

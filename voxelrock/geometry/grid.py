@@ -139,7 +139,7 @@ class VoxelGrid:
             The point lies outside the grid.
         """
         where = ZYX.of(point).map(self.length)
-        index = ZYX(*(math.floor((p - o) / s + 0.5) for p, o, s in zip(where, self.origin, self.spacing)))
+        index = ZYX(*(math.floor((p - o) / s + 0.5) if math.isfinite(p) else -1 for p, o, s in zip(where, self.origin, self.spacing)))
         if not all(0 <= i < n for i, n in zip(index, self.shape)):
             low, high = self.bounds
             raise ParameterError(

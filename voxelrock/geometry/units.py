@@ -85,7 +85,7 @@ def parse_length(value: float | str) -> tuple[float, str | None]:
             raise UnitError(f"cannot read {value!r} as a length; write a number and a unit, such as '8 um'")
         number, unit = float(match[1]), match[2]
         return number, canonical_unit(unit) if unit else None
-    if isinstance(value, bool) or not hasattr(value, "__float__"):
+    if isinstance(value, bool) or not hasattr(value, "__float__") or getattr(value, "ndim", False):
         raise ParameterTypeError(f"a length is a number or text with a unit; got {value!r}")
     return float(value), None
 

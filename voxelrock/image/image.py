@@ -70,6 +70,8 @@ class VoxelImage(NDArrayOperatorsMixin):
             raise ParameterError(f"a voxel image has three axes (z, y, x); got an array of {self.data.ndim}")
         if self.data.dtype.kind not in "biuf" or (self.data.dtype.kind == "f" and self.data.dtype.itemsize not in (4, 8)):
             raise ParameterTypeError(f"voxels are booleans, integers, float32 or float64; got {self.data.dtype}")
+        if not self.data.dtype.isnative:
+            object.__setattr__(self, "data", self.data.astype(self.data.dtype.newbyteorder("=")))
         if tuple(self.data.shape) != tuple(self.grid.shape):
             raise ParameterError(f"the array has shape {self.data.shape}, its grid {tuple(self.grid.shape)}")
         object.__setattr__(self, "nodata", validity.checked(self.nodata, self.data))

@@ -116,7 +116,8 @@ def fits(value: float, dtype: np.dtype[Any]) -> bool:
     if math.isnan(value):
         return dtype.kind == "f"
     if dtype.kind == "f":
-        return True
+        with np.errstate(over="ignore"):
+            return math.isinf(value) or bool(np.isfinite(dtype.type(value)))
     return float(value).is_integer() and (dtype.kind != "b" and np.iinfo(dtype).min <= value <= np.iinfo(dtype).max)
 
 

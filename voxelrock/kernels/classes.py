@@ -49,7 +49,7 @@ def fixed_point(dtype: Any, limits: Any) -> float:
     if kind.kind == "b" or (kind.kind in "iu" and kind.itemsize <= 2):
         return 1.0
     most = max(abs(float(limits[0])), abs(float(limits[1])))
-    return math.ldexp(1.0, _BITS - math.frexp(most)[1]) if most > 0 else 1.0
+    return math.ldexp(1.0, min(_BITS - math.frexp(most)[1], 1023)) if most > 0 else 1.0  # 2**1024 is no float64
 
 
 def refuse_nan(block: HostArray, *mask: HostArray) -> None:
@@ -61,9 +61,25 @@ def refuse_nan(block: HostArray, *mask: HostArray) -> None:
 Span = tuple[float, float]
 
 
+def finite_ends(limits: Any) -> Span:
+    """Two limits, between which and about which float64 can count.
+
+    Raises
+    ------
+    DataError
+        One is infinite, or they are so far apart, or so close to each other, that their distance or its inverse is.
+    """
+    low, high = float(limits[0]), float(limits[1])
+    if not math.isfinite(2 * (abs(low) + abs(high))):
+        raise DataError(f"the grey values lie between {low} and {high}: leave infinite ones out with where=, and divide those that are too large")
+    if 0 < high - low < 1e-290:
+        raise DataError(f"the grey values lie between {low} and {high}, too close to each other for float64: multiply them")
+    return low, high
+
+
 def span_of(limits: HostArray) -> Span:
     """From a fifth of their distance below two limits to as much above: so far the bins of histograms reach."""
-    low, high = float(limits[0]), float(limits[1])
+    low, high = finite_ends(limits)
     return low - (high - low) / 5, high + (high - low) / 5
 
 

@@ -150,7 +150,7 @@ def expected(tally: Tally, found: Mixture, turns: int, hold: tuple[Tally, Mixtur
         if held is not None and hold is not None:
             matrix, right = matrix + _HOLD * held[0], right + _HOLD * (held[0] @ hold[1].gain)
         coefficients = np.linalg.lstsq(matrix, right, rcond=None)[0]
-        scale = float(counts.sum(axis=1) @ (tally.powers @ coefficients)) / counts.sum()
+        scale = float(counts.sum(axis=1) @ (tally.powers @ coefficients)) / max(float(counts.sum()), 1e-9)
         if not (np.isfinite(scale) and scale > 0):
             break
         found = Mixture(levels * scale, spreads, found.shares, coefficients / scale)

@@ -47,6 +47,8 @@ def _scales(noise: Any, strength: float, patch: Triple) -> tuple[float, float, f
     if level == 0:
         return None
     width = (strength * level) ** 2
+    if not 1e-250 < width < 1e250:
+        raise DataError(f"a noise of {level}, {strength} times, squared leaves the range of float64: multiply or divide the image")
     return 1.0 / (width * math.prod(2 * p + 1 for p in patch)), 2 * level**2 / width, level**2
 
 

@@ -57,7 +57,8 @@ class Polar:
         if not (corners[0][0] <= 0 <= corners[3][0] and corners[0][1] <= 0 <= corners[3][1]):
             middle = math.atan2(sum(c[0] for c in corners), sum(c[1] for c in corners))
             off = [math.remainder(math.atan2(*c) - middle, 2 * math.pi) for c in corners]
-            angles = math.remainder(middle + min(off), 2 * math.pi), max(off) - min(off)
+            if max(off) - min(off) > 1e-9:  # all pixels under one angle lie in one sector: nothing is to be divided by their range
+                angles = math.remainder(middle + min(off), 2 * math.pi), max(off) - min(off)
         return cls(axis, center, (spacing[a], spacing[b]), pitch, rings, angles)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import scipy.ndimage as ndi
 
 from voxelrock.kernels.backend import beside, jit, kernel, namespace, to_host
-from voxelrock.kernels.classes import refuse_nan
+from voxelrock.kernels.classes import finite_ends, refuse_nan
 from voxelrock.kernels.drift import slice_tallies, slices_first
 from voxelrock.kernels.tallies import Tallies
 from voxelrock.typing import Block, HostArray, Triple
@@ -44,7 +44,7 @@ def slice_facts(block: Block, /, *mask: Block, limits: Any, axis: int, start: Tr
     values, chosen = slices_first(block, mask, axis)
     scale = (0.0, 1.0)
     if limits is not None:
-        low, high = float(limits[0]), float(limits[1])
+        low, high = finite_ends(limits)
         scale = low, (STEPS / (high - low) if high > low else 1.0)
     found = np.zeros((shape[axis], 5), np.int64)
     for i in range(shape[axis]):
@@ -125,7 +125,8 @@ def interpolated(block: Block, /, *, plan: tuple[Triple, ...], axis: int, nodata
     weight = xp.reshape(xp.asarray(weights, **place), lay)
     before, after = (xp.take(block, xp.asarray(part + reach, **place), axis=axis) for part in (lows, highs))
     a, b = xp.astype(before, xp.float64), xp.astype(after, xp.float64)
-    mixed = a + (b - a) * weight
+    with np.errstate(invalid="ignore", over="ignore"):  # slices that stay may hold infinities: there b - a is NaN, and not used
+        mixed = a + (b - a) * weight
     if xp.isdtype(block.dtype, "integral"):
         mixed = xp.round(mixed)
     result = xp.where(weight == 0, before, xp.astype(mixed, block.dtype))

@@ -86,7 +86,7 @@ class Forest:
             leaf = row >= 0
             inside = (left > here) & (left + 1 < len(here)) & (asked >= 0) & (asked < features)
             good = bool(np.all(np.where(leaf, (left == here) & (row < len(self.shares)) & (asked == 0) & (self.limits == np.inf), inside)))
-            good = good and bool(np.all((self.roots >= 0) & (self.roots < len(here)))) and bool(np.all(np.isfinite(self.shares)))
+            good = good and bool(np.all((self.roots >= 0) & (self.roots < len(here)))) and bool(np.all((self.shares >= 0) & (self.shares <= 1)))
         if not good:
             raise FormatError("the trees of the model are damaged: their nodes do not lead to leaves")
         return self

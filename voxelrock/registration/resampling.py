@@ -204,6 +204,8 @@ def _order(image: VoxelImage, order: str | None) -> str:
 def _interpolated(moving: VoxelImage, to: kernels.IndexMap, tiling: Tiling, fill: Any) -> tuple[Any, float | None]:
     dtype = float_type(moving.dtype)
     value = math.nan if fill is None else float(plain(fill, "fill"))
+    if not shaping.fits(value, dtype):
+        raise ParameterError(f"fill={value} does not fit in {dtype}, the type of the result: give a value that does, or convert the image first, astype('f8')")
     known = validity.blank(moving.data, moving.nodata, dtype)
     data = _INTERPOLATED(known, tiling, dtype, to=to, fill=value, dtype=dtype.name)
     unknown = moving.nodata is not None or (fill is None and to.leaves(VoxelBox.whole(tiling.shape)))

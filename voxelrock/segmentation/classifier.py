@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from voxelrock.errors import DataError, FormatError, GridMismatchError, ParameterError, VoxelrockError
+from voxelrock.errors import DataError, FormatError, GridMismatchError, ParameterError, ParameterTypeError, VoxelrockError
 from voxelrock.extras import require
 from voxelrock.geometry import VoxelGrid
 from voxelrock.geometry.axes import ZYX
-from voxelrock.geometry.units import conversion
+from voxelrock.geometry.units import canonical_unit, conversion
 from voxelrock.graph.execution import compute
 from voxelrock.graph.patterns import Stencil
 from voxelrock.graph.reductions import Reduction
@@ -135,6 +135,8 @@ class PixelClassifier:
         The same at any chunking: samples are sorted by place, and the forest has a seed. Blocks without labels are read, and not filtered.
         """
         learn = require("sklearn.ensemble", extra="learn")
+        if not isinstance(features, FeatureBank):
+            raise ParameterTypeError(f"features= is a FeatureBank, such as FeatureBank.multiscale(); got {type(features).__name__}")
         bound, kind = features.bound(an_image(image)), _checked_labels(image, labels)
         keep = counted(labels, where)
         counts = _counts(labels, where, unlabelled)
@@ -146,9 +148,7 @@ class PixelClassifier:
         z, y, x = image.shape
         sampling = Sampling(bound, tuple(counts), most, (z, y, x))
         table = compute(reduction(image.data, kind.data, *keep, shape=(found, 1 + features.size), dtype="f8", sampling=sampling), label="features")
-        if np.isnan(table).any():
-            raise DataError("NaN near labelled voxels: leave them out with where=, or give them a value")
-        fitted = learn.RandomForestClassifier(**_FOREST | dict(forest or {})).fit(table[:, 1:].astype(np.float32), table[:, 0].astype(np.int64))
+        fitted = _fitted(learn, table, forest)
         trees = Forest.of([tree.tree_ for tree in fitted.estimators_])
         grid = image.grid
         phases = {k: p for k, p in labels.phases.items() if k in counts}
@@ -214,15 +214,26 @@ class PixelClassifier:
         try:
             bank = FeatureBank(header["features"])
             classes, spacing = tuple(int(k) for k in header["classes"]), tuple(float(s) for s in header["spacing"])
-            phases, unit, kind = phases_from_json(header["phases"]), str(header["unit"]), np.dtype(header["dtype"]).name
-            good = len(spacing) == 3 and min(spacing) > 0 and classes == tuple(sorted(set(classes))) and classes[0] >= 0 and classes[-1] < 255
+            phases, unit, kind = phases_from_json(header["phases"]), canonical_unit(str(header["unit"])), np.dtype(header["dtype"]).name
+            good = len(spacing) == 3 and all(0 < s < math.inf for s in spacing)
+            good = good and classes == tuple(sorted(set(classes))) and classes[0] >= 0 and classes[-1] < 255
         except VoxelrockError as error:
             raise FormatError(f"{path} cannot be used by this version: {error}") from None
-        except (KeyError, TypeError, ValueError, IndexError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError, IndexError) as error:
             raise FormatError(f"{path} is a damaged model: {error!r}") from None
         if not good:
             raise FormatError(f"{path} is a damaged model: classes {classes}, spacing {spacing}")
         return cls(bank, forest.checked(bank.size, len(classes)), classes, (spacing, unit), kind, phases)
+
+
+def _fitted(learn: Any, table: HostArray, forest: Mapping[str, Any] | None) -> Any:
+    """The forest of scikit-learn that learnt a table of labels and features."""
+    if np.isnan(table).any() or np.abs(table).max() > np.finfo("f4").max:
+        raise DataError("NaN, or features beyond float32, near labelled voxels: leave them out with where=, or give them a value")
+    try:
+        return learn.RandomForestClassifier(**_FOREST | dict(forest or {})).fit(table[:, 1:].astype(np.float32), table[:, 0].astype(np.int64))
+    except (TypeError, ValueError) as error:
+        raise ParameterError(f"forest= holds parameters of scikit-learn's RandomForestClassifier, such as dict(n_estimators=50): {error}") from None
 
 
 def _shown(spacing: Any) -> str:

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from voxelrock.errors import ParameterError, ParameterTypeError
+from voxelrock.filters.reach import within_memory
 from voxelrock.graph.patterns import Stencil, same_dtype
 from voxelrock.image import VoxelImage
 from voxelrock.image.operations import operation
@@ -71,4 +72,6 @@ def majority_vote(image: VoxelImage, /, *, radius: Length = None, radius_vx: Any
     radii = tuple(math.floor(r + 1e-9) for r in reach)
     if not any(radii):
         raise ParameterError(f"a radius of {radius if radius_vx is None else radius_vx} is less than one voxel: it would change nothing")
+    z, y, x = radii
+    within_memory(image, "radius", (z, y, x))
     return image.with_data(_MAJORITY(image.data, *counted(image, where), radius=radii, footprint=footprint), nodata=image.nodata)

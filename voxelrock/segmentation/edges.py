@@ -81,13 +81,13 @@ def edge_threshold(image: VoxelImage, /, *, where: Where = None, scale_vx: float
     >>> 19000 < float(edge_threshold(scan)) < 23000  # air has 14000, quartz 29000
     True
     """
-    if not real(scale_vx, "scale_vx") > 0:
-        raise ParameterError(f"scale_vx is positive; got {scale_vx}")
+    if not 0 < real(scale_vx, "scale_vx") < math.inf:
+        raise ParameterError(f"scale_vx is positive and finite; got {scale_vx}")
     keep = _inside(an_image(image), where, math.ceil(4 * scale_vx) + _REACH)
     bare = image.assign(nodata=None, phases={})
     grey = filters.gaussian(bare, sigma_vx=scale_vx)
     slope = filters.gradient_magnitude(bare, sigma_vx=scale_vx)
-    reach = tuple(min(_REACH, n - 1) for n in image.shape)
+    reach = tuple(min(_REACH, max(n - 1, 0)) for n in image.shape)
     darkest, brightest = (f(grey, radius_vx=reach) if any(reach) else grey for f in (filters.minimum, filters.maximum))
     masks = () if keep is None else (keep.data,)
     facts: dict[str, Any] = {"limits": value_limits(grey, keep), "slopes": value_limits(slope, keep)}

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from voxelrock.errors import ParameterError
+from voxelrock.errors import ParameterError, ParameterTypeError
 from voxelrock.geometry import VoxelGrid
 from voxelrock.geometry.axes import ZYX
 from voxelrock.image import VoxelImage
@@ -87,6 +87,8 @@ class FeatureBank:
     features: Sequence[Any]
 
     def __post_init__(self) -> None:
+        if not isinstance(self.features, Iterable):
+            raise ParameterTypeError(f"a bank is a list of features, such as ['value', ('gaussian', '8 um')]; got {self.features!r}")
         made = tuple(_feature(one) for one in ([self.features] if isinstance(self.features, str) else self.features))
         if not made:
             raise ParameterError("a bank holds at least one feature")

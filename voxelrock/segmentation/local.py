@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from voxelrock.errors import ParameterError
+from voxelrock.filters.reach import within_memory
 from voxelrock.graph.patterns import Stencil, smooth_dtype
 from voxelrock.image import Field, VoxelImage
 from voxelrock.image.operations import operation
@@ -136,4 +137,5 @@ def _box(image: VoxelImage, size: Length, size_vx: Any) -> tuple[int, int, int]:
     z, y, x = map(int, parts)
     if (float(z), float(y), float(x)) != parts or not all(n % 2 for n in (z, y, x)):
         raise ParameterError(f"the box has an odd number of voxels along each axis; got {size_vx}")
+    within_memory(image, "size", uniform_halo(size=(z, y, x)))
     return z, y, x

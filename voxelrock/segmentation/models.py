@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -53,11 +54,13 @@ def read_model(path: str | Path) -> tuple[Json, Forest]:
         with source.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             header = json.loads(bytes(archive["header"].tobytes()).decode())
             parts = [archive[name] for name in _ARRAYS]
-    except (OSError, ValueError, KeyError, EOFError, AttributeError, TypeError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError, EOFError, AttributeError, TypeError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         raise FormatError(f"{source} is no model of voxelrock, or a damaged one: {error}") from None
     if not isinstance(header, dict) or header.get("kind") != _KIND:
         raise FormatError(f"{source} is no model of voxelrock")
     form = header.get("format")
-    if not isinstance(form, int) or form > FORMAT:
+    if not isinstance(form, int) or form < 1:
+        raise FormatError(f"{source} is a damaged model: format {form!r}")
+    if form > FORMAT:
         raise FormatError(f"{source} has format {form}, which a newer voxelrock wrote; this one reads formats up to {FORMAT}: upgrade voxelrock")
     return header, Forest(*parts)

@@ -19,6 +19,7 @@ from voxelrock.image.selection import an_image, counted, known_where
 from voxelrock.image.validity import inverted
 from voxelrock.kernels import thresholds as kernels
 from voxelrock.kernels.backend import beside, kernel, namespace
+from voxelrock.kernels.classes import finite_ends
 from voxelrock.kernels.histograms import binned_counts
 from voxelrock.kernels.selection import within
 from voxelrock.parameters import whole
@@ -28,6 +29,8 @@ from voxelrock.typing import Block, HostArray
 Where = VoxelImage | Region | None
 
 _WITHIN = Pointwise(within, boolean)
+_MOST_BINS = 2**20
+"""Every task holds their edges."""
 
 
 @kernel(cost=1.0, workspace=2.0)
@@ -109,8 +112,8 @@ def of_histogram(image: VoxelImage, where: Where, bins: int, finalize: Any, shap
     known = value_range(image.dtype)
     if known is not None:
         return counts(image, where, finalize, shape=shape, dtype="f8", finish=finish | {"low": known[0]})
-    if bins < 2:
-        raise ParameterError(f"a histogram for a threshold has at least two bins; got {bins}")
+    if not 2 <= bins <= _MOST_BINS:
+        raise ParameterError(f"a histogram for a threshold has at least two bins, and at most {_MOST_BINS}; got {bins}")
     limits = value_limits(image, where)
     return Reduction(ranged_counts, join_ranged, finalize)(image.data, *counted(image, where), limits=limits, bins=bins, shape=shape, dtype="f8", finish=finish)
 
@@ -118,9 +121,10 @@ def of_histogram(image: VoxelImage, where: Where, bins: int, finalize: Any, shap
 @kernel(cost=6.0, workspace=8.0)
 def ranged_counts(block: Block, /, *mask: Block, limits: Any, bins: int) -> list[Any]:
     """The middles of equal bins between the limits, and the counts in them."""
-    edges = np.linspace(limits[0], limits[1], bins + 1)
-    if limits[0] == limits[1]:
-        edges = np.array([limits[0] - 0.5, limits[0] + 0.5])
+    low, high = finite_ends(limits)
+    edges = np.linspace(low, high, bins + 1)
+    if low == high:
+        edges = np.array([low - 0.5, low + 0.5])
     return [(edges[1:] + edges[:-1]) / 2, binned_counts(block, *mask, edges=edges)]
 
 

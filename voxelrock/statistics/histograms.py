@@ -257,8 +257,12 @@ def add_moments(partials: list[list[int]]) -> list[int]:
 def _spread(count: int, first: int, second: int) -> tuple[float, float]:
     """Mean and standard deviation from exact sums, each rounded once before the root."""
     mean = exactsum.to_float(first, count)
-    variance = second * count - (first * first << (exactsum.SQUARE_UNIT - 2 * exactsum.UNIT))
-    return mean, math.sqrt(max(0, variance) / (count * count << exactsum.SQUARE_UNIT))
+    variance = max(0, second * count - (first * first << (exactsum.SQUARE_UNIT - 2 * exactsum.UNIT)))
+    scale = count * count << exactsum.SQUARE_UNIT
+    half = (variance.bit_length() - scale.bit_length()) // 2
+    if not variance or abs(half) < 500:
+        return mean, math.sqrt(variance / scale)
+    return mean, math.ldexp(math.sqrt((variance << max(0, -2 * half)) / (scale << max(0, 2 * half))), half)  # whose square is no float64
 
 
 def summary_of_moments(partial: list[int]) -> HostArray:
