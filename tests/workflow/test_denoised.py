@@ -1,5 +1,6 @@
 """What non-local means made is stored while an analysis needs it, and never decides what comes out."""
 
+import numpy as np
 import pytest
 
 import voxelrock as vr
@@ -77,3 +78,14 @@ def test_without_room_it_is_made_again(scan, expected, saved, monkeypatch, tmp_p
 def test_filters_that_are_cheap_are_computed_again(scan, saved, tmp_path):
     analyze(scan, recipe=Recipe.of(roi="none", denoise="median", method="otsu").with_sizes(False).with_statistics([]), out=tmp_path)
     assert saved == ["segmented.zarr"]
+
+
+def test_curves_of_floats_are_short_and_shares_are_those_of_the_labels(expected):
+    histogram, curve = expected["histogram"], expected["porosity_curve"]
+    assert histogram.size <= 4096
+    assert int(histogram.sum()) == int(expected["bulk_voxels"])
+    np.testing.assert_array_equal(histogram["right"][:-1], histogram["left"][1:])
+    assert ((histogram["left"] <= histogram["value"]) & (histogram["value"] <= histogram["right"])).all()
+    assert curve.sizes == histogram.sizes
+    assert float(expected["pore_fraction"]) == float(expected["porosity"])
+    assert float(np.interp(float(expected["threshold"]), curve["value"], curve)) == pytest.approx(float(expected["porosity"]), abs=1e-3)

@@ -27,7 +27,7 @@ from voxelrock.workflow.recipe import Correct, Recipe
 from voxelrock.workflow.results import read_results, write_results
 from voxelrock.workflow.sizes import measure_sizes, sizes_warnings
 from voxelrock.workflow.smoothing import dear
-from voxelrock.workflow.stages import Quiet, Rock, Say, Segmented, connectivity_warnings, denoised, find_rock, measure, segment
+from voxelrock.workflow.stages import Quiet, Rock, Say, Segmented, connectivity_warnings, denoised, exact_shares, find_rock, measure, segment
 from voxelrock.workflow.structures import measure_structure
 
 
@@ -166,7 +166,7 @@ def _measured(image: VoxelImage, recipe: Recipe, sample: str, folder: Folder | N
     except DataError as error:
         raise DataError(f"{error} ({rock.words})") from error
     found["porosity"] = found["porosity"].assign_attrs(bulk=f"{found['porosity'].attrs.get('bulk', '')}; {rock.words}")
-    results = xr.Dataset({**found, **made.facts, **levels})
+    results = xr.Dataset({**found, **made.facts, **exact_shares(made.facts, float(found["porosity"])), **levels})
     warnings = [*_unscaled(image), *rock.warnings, *made.warnings, *connectivity_warnings(found), *sizes_warnings(found)]
     for text in warnings:
         say(f"WARNING: {text}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -64,8 +65,8 @@ def page_of(results: xr.Dataset, figures: Mapping[str, bytes]) -> str:
             Section.picture(
                 "From grey values to phases",
                 figures["stages"],
-                f"The same three slices as scanned, {'after correction, ' if 'solid_radial' in results else ''}after denoising and segmented; "
-                "the line is the edge of the region.",
+                f"The same three slices as scanned, {'after correction, ' if 'solid_radial' in results else ''}after denoising and segmented"
+                f"{'; the line is the edge of the region' if _restricted(results) else ''}.",
             )
         )
     parts += _corrections(results, figures)
@@ -77,6 +78,11 @@ def page_of(results: xr.Dataset, figures: Mapping[str, bytes]) -> str:
     words = "Porosity of each slice inside the region; dashed: the whole; band: ± one standard deviation of the slices."
     parts.append(Section.picture("Porosity profiles", figures["profiles"], words).noted(results["profile_z"].attrs.get("definition", "")))
     return write_page(f"{facts['sample']}", [*parts, *_provenance(facts)], subtitle="Porosity and phases of a digital rock", warnings=facts["warnings"])
+
+
+def _restricted(results: xr.Dataset) -> bool:
+    """Whether some voxels are outside of the rock."""
+    return int(results["bulk_voxels"]) < math.prod(results.attrs.get("input", {}).get("shape_zyx", [0]))
 
 
 def _first(results: xr.Dataset) -> Section:
@@ -141,11 +147,10 @@ def _spread(levels: xr.DataArray, counts: xr.DataArray) -> float:
 
 def _thresholding(results: xr.Dataset, figures: Mapping[str, bytes]) -> list[Section]:
     step = next(s for s in results.attrs["steps"] if s["step"] == "threshold")
-    rows = [(name.replace("_", " "), shown(results[name])) for name in _TRUST if name in results]
+    rows = [(name.replace("_", " "), "none" if np.isnan(results[name]) else shown(results[name])) for name in _TRUST if name in results]
     notes = [f"{name.replace('_', ' ')}: {results[name].attrs.get('definition', '')}." for name in _TRUST if name in results]
-    caption = (
-        "Exact histogram of the denoised grey values inside the region, on a logarithmic axis, with the threshold and the fraction of the voxels in each class."
-    )
+    kind = "Histogram" if "left" in results["histogram"].coords else "Exact histogram"
+    caption = f"{kind} of the denoised grey values inside the region, on a logarithmic axis, with the threshold and the fraction of the voxels in each class."
     curve = "Porosity against the threshold (blue) and its slope (grey); the band is the standard deviation of the solid mode on either side of the threshold."
     return [
         Section.picture("Histogram", figures["histogram"], caption).noted(_CITATIONS[step["method"]]),

@@ -32,6 +32,8 @@ GREY_PHASES = {
     OUTSIDE: Phase("outside", "outside", color_of("outside")),
 }
 BINS = 2**16
+_WRITTEN = 2**12
+"""Bins, at most, of a histogram of floats in results."""
 _MANY = 64
 _CLEAR = 3.2
 """Contrast over noise, as it is found in segmented scans, below which a warning is due (of 2, by the definition of synthetic scans, 1.4 to 2.9 are found,
@@ -201,6 +203,8 @@ def _thresholded(rock: Rock, step: Threshold, smooth: Quiet, say: Say) -> Segmen
     different = facts["undenoised"] if "undenoised" in facts else facts["histogram"]
     few = np.count_nonzero(different.values) <= _FEW
     warnings = [*trust.attrs["warnings"], *_moved(facts, limit, step.phase), *_outliers(facts["histogram"])]
+    if bins is not None:
+        facts |= _readable(facts["histogram"], facts["porosity_curve"])
     warnings += _noisy(facts, limit, float(known.get("noise_level", 0.0)))
     if few:
         warnings.append("the image has few different values: if it is segmented, name its pores with --pore (in Python Recipe.of(phases=…))")
@@ -306,6 +310,23 @@ def _listed(labels: list[int]) -> str:
     return shown if len(labels) <= 12 else f"{shown}, … ({len(labels)} in all)"
 
 
+def _readable(histogram: xr.DataArray, curve: xr.DataArray) -> dict[str, xr.DataArray]:
+    """The histogram of floats in fewer bins, and its curve at fewer values: what is written, drawn, and read by people."""
+    step = -(-histogram.size // _WRITTEN)
+    first = np.arange(0, histogram.size, step)
+    last = np.minimum(first + step, histogram.size) - 1
+    middle = (first + last) // 2
+    axes = {name: ("value", histogram[name].values[at], histogram[name].attrs) for name, at in (("value", middle), ("left", first), ("right", last))}
+    fewer = xr.DataArray(np.add.reduceat(histogram.values, first), dims="value", coords=axes, name=histogram.name, attrs=histogram.attrs)
+    return {"histogram": fewer, "porosity_curve": curve.isel(value=middle)}
+
+
+def exact_shares(facts: dict[str, xr.DataArray], porosity: float) -> dict[str, xr.DataArray]:
+    """The classes' shares as the labels have them: in a histogram of floats the threshold lies within a bin."""
+    shares = {"pore_fraction": porosity, "solid_fraction": 1.0 - porosity}
+    return {k: facts[k].copy(data=np.asarray(v)) for k, v in shares.items() if k in facts}
+
+
 def measure(labels: VoxelImage) -> dict[str, xr.DataArray]:
     """Numbers and curves of labels, in one reading."""
     roles = {p.role for p in labels.phases.values()}
@@ -342,14 +363,12 @@ def _connected(found: Any) -> dict[str, xr.DataArray]:
 
 def connectivity_warnings(found: dict[str, xr.DataArray]) -> list[str]:
     """Where porosities with 6 and with 26 neighbours differ by more than 5 %, the pores are hardly resolved."""
-    table, warnings = found["connected_porosity"].sel(of="bulk"), []
+    table, told = found["connected_porosity"].sel(of="bulk"), []
     for kind in ("effective", "percolating_z", "percolating_y", "percolating_x"):
         few, many = (float(table.sel(kind=kind, connectivity=n)) for n in (6, 26))
         if abs(many - few) > _APART * max(few, many):
-            warnings.append(
-                f"the {kind.replace('_', ' along ')} porosity is {few:.4f} with 6 neighbours and {many:.4f} with 26: throats of about a voxel decide it"
-            )
-    return warnings
+            told.append(f"the {kind.replace('_', ' along ')} porosity is {few:.4f} with 6 neighbours and {many:.4f} with 26")
+    return [f"{'; '.join(told)}: throats of about a voxel decide {'it' if len(told) == 1 else 'them'}"] if told else []
 
 
 def _bulk(labels: VoxelImage, shares: xr.DataArray) -> dict[str, xr.DataArray]:
