@@ -51,6 +51,18 @@ def test_the_script_is_printed(run, scan, tmp_path, monkeypatch):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["scan.tif"]
 
 
+def test_a_slurm_that_does_not_answer(run, scan, tmp_path, monkeypatch):
+    """A machine with SLURM's commands and no configuration, as an image of a container has it."""
+    for name in ("sinfo", "squeue", "sbatch"):
+        place = tmp_path / name
+        place.write_text(f'#!/bin/sh\necho "{name}: error: resolve_ctls_from_dns_srv: res_nsearch error: Unknown host" >&2\nexit 1\n')
+        place.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    assert "#SBATCH --time=2:00:00" in run("submit", "analyze", scan, "--pore", "60", "--time", "2:00:00", "--dry-run")
+    said = run("submit", "analyze", scan, "--pore", "60", ok=False)
+    assert "no controller answers: log in to a node of the cluster, or mend slurm.conf" in " ".join(said.split())
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shlex
-import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -15,7 +14,7 @@ from typing import Any
 
 from dask import config
 
-from voxelrock.cluster.commands import call, check_partition, check_script, submit, tail, waiting_or_running, walltime_seconds
+from voxelrock.cluster.commands import answers, call, check_partition, check_script, submit, tail, waiting_or_running, walltime_seconds
 from voxelrock.cluster.settings import as_bytes, as_count, duration
 from voxelrock.errors import ClusterError, ParameterError, StorageError, TooLargeError
 from voxelrock.image.presentation import describe_memory
@@ -114,9 +113,9 @@ class BatchJob:
         )
 
     def dry_run(self) -> str:
-        """The script; where there is a SLURM, it is asked whether it would take it."""
+        """The script; where a SLURM answers, it is asked whether it would take it."""
         text = self.script()
-        if shutil.which("sbatch") is not None:
+        if answers():
             check_partition(self.asked["partition"], self.asked["walltime"])
             check_script(text)
         return text

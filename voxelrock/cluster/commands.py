@@ -14,6 +14,8 @@ from voxelrock.graph.progress import duration
 
 _TAIL = 15
 _PATIENCE = 60
+_LOST = re.compile(r"resolve_ctls|establish a configuration source|[Uu]nable to contact slurm controller")
+"""What SLURM's commands say where they find no controller."""
 
 
 def call(*words: str, text: str | None = None) -> str:
@@ -35,8 +37,18 @@ def call(*words: str, text: str | None = None) -> str:
         raise ClusterError(f"{words[0]} did not answer within {_PATIENCE} s; is SLURM's controller running?") from None
     if done.returncode:
         said = " ".join(re.sub(rf"{words[0]}: (error: )?", "", done.stderr).split())
-        raise ClusterError(f"{words[0]} says: {said or f'exit code {done.returncode}'}")
+        hint = "; SLURM's commands are here, and no controller answers: log in to a node of the cluster, or mend slurm.conf" if _LOST.search(said) else ""
+        raise ClusterError(f"{words[0]} says: {said or f'exit code {done.returncode}'}{hint}")
     return done.stdout
+
+
+def answers() -> bool:
+    """Whether there is a SLURM that answers."""
+    try:
+        call("sinfo", "--noheader", "--format=%P")
+    except ClusterError:
+        return False
+    return True
 
 
 def partitions() -> dict[str, float]:
