@@ -122,6 +122,7 @@ def test_convert_and_info(run, scan, tmp_path):
     for part in ("20 × 24 × 22", "2 um", "voxelrock", "every chunk is checked"):
         assert part in text
     run("convert", tmp_path / "scan.zarr", tmp_path / "scan.mhd")
+    assert "has no place for the voxel size" in " ".join(run("convert", tmp_path / "scan.zarr", tmp_path / "scan.npy").split())
     np.testing.assert_array_equal(vr.open(tmp_path / "scan.mhd").compute(), tifffile.imread(scan))
     assert "(--overwrite)" in run("convert", scan, tmp_path / "scan.mhd", ok=False)
     assert "(--overwrite)" in run("convert", scan, tmp_path / "scan.zarr", ok=False)

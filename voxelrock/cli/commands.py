@@ -345,6 +345,8 @@ def convert(source: str, target: str, layout: str | None, codec: str | None, ove
     stored = save(image, target, overwrite=overwrite, **extra)
     seconds = time.perf_counter() - start
     click.echo(f"{target}: {stored.grid}, {stored.dtype}, {describe_memory(image.nbytes)} in {seconds:.1f} s ({image.size / seconds / 1e6:.0f} Mvoxel/s)")
+    if stored.grid.unit != image.grid.unit:
+        say(f"WARNING: a {Path(target).suffix} file has no place for the voxel size: {image.grid} opens as {stored.grid}; give --voxel-size when you open it")
 
 
 @click.command()
