@@ -81,7 +81,13 @@ class _Pass:
         work = sum(kernel.cost for kernel in self.finishing) * box.size
         for node in walk(*self.roots):
             size = boxes[node.identity].size
-            work += node.kernel.cost * size if isinstance(node, Apply) else size * node.dtype.itemsize * _READING if isinstance(node, Read) else 0.0
+            work += (
+                node.kernel.cost_of(node.parameters) * size
+                if isinstance(node, Apply)
+                else size * node.dtype.itemsize * _READING
+                if isinstance(node, Read)
+                else 0.0
+            )
         return work
 
     @property

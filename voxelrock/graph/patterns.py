@@ -157,6 +157,7 @@ def recomputation(root: Expression, tiling: Tiling, margin: Margin = ((0, 0, 0),
     work = once = 0.0
     for node in walk(root):
         if isinstance(node, Apply):
-            work += node.kernel.cost * boxes[node.identity].size
-            once += node.kernel.cost * VoxelBox.whole(node.shape).size * fraction
+            cost = node.kernel.cost_of(node.parameters)
+            work += cost * boxes[node.identity].size
+            once += cost * VoxelBox.whole(node.shape).size * fraction
     return work / once if once else 1.0

@@ -87,7 +87,7 @@ def again(array: da.Array) -> Expression | None:
         return None
     done = [node for node in walk(expression) if isinstance(node, Apply)]
     looks_around = any(any(node.footprint.halo) or (node.footprint.gather is not None and not node.footprint.rigid) for node in done)
-    return None if looks_around or sum(node.kernel.cost for node in done) > CHEAP else expression
+    return None if looks_around or sum(node.kernel.cost_of(node.parameters) for node in done) > CHEAP else expression
 
 
 @kernel(cost=3.0, workspace=1.0, host_only="it writes what it leaves to memory or files of the host")

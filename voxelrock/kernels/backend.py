@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from types import ModuleType
 from typing import Any, Generic, ParamSpec, TypeVar, cast
@@ -63,7 +63,8 @@ class Kernel(Generic[P, R]):
     reference
         The array-API body; its name, module and docstring become the kernel's.
     cost
-        Nanoseconds per voxel on one core, roughly: decides whether recomputing at borders beats exchanging them.
+        Nanoseconds per voxel on one core, roughly: decides whether recomputing at borders beats exchanging them, and predicts how long a graph takes.
+        Where parameters change it by much, it is that of the usual ones, and :meth:`costs` says the others'.
     exact
         True if the bodies agree bit for bit on every device, False if only to a tolerance. What NaN carries beside being NaN does not count, and CuPy
         compiles everything so that float32 below 2**-126 is zero on a device (float64 is kept).
@@ -77,6 +78,7 @@ class Kernel(Generic[P, R]):
         self.reference = reference
         self.host_body: Callable[P, R] | None = None
         self.device_body: Callable[P, R] | None = None
+        self.scaling: Callable[..., float] | None = None
         self.cost, self.exact, self.version, self.workspace, self.host_only = cost, exact, version, workspace, host_only
         self.__name__, self.__qualname__ = reference.__name__, reference.__qualname__
         self.__module__, self.__doc__ = reference.__module__, reference.__doc__
@@ -91,6 +93,15 @@ class Kernel(Generic[P, R]):
         """Register the body for CuPy blocks (a decorator)."""
         self.device_body = body
         return body
+
+    def costs(self, body: Callable[..., float]) -> Callable[..., float]:
+        """Register what gives the cost from the parameters (a decorator)."""
+        self.scaling = body
+        return body
+
+    def cost_of(self, parameters: Iterable[tuple[str, Any]]) -> float:
+        """Nanoseconds per voxel with these parameters."""
+        return self.cost if self.scaling is None else self.scaling(**dict(parameters))
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         arrays = [a for a in args if hasattr(a, "dtype")]

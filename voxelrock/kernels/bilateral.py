@@ -27,7 +27,7 @@ def _nearness(offset: Triple, sigma: Sigmas) -> float:
     return float(Context(prec=30).exp(Decimal(-0.5 * sum((t / s) ** 2 for t, s in zip(offset, sigma) if t))))
 
 
-@kernel(cost=500.0, exact=True, workspace=1.0)
+@kernel(cost=170.0, exact=True, workspace=1.0)
 def bilateral(block: Block, /, *, sigma: Sigmas, contrast: Any, truncate: float = 3.0) -> Block:
     """Take the mean over a box, weighted by a Gaussian of the distance and one of the difference of values.
 
@@ -74,6 +74,11 @@ def bilateral(block: Block, /, *, sigma: Sigmas, contrast: Any, truncate: float 
         total = total + weight * values[tuple(slice(h + t, h + t + n) for h, t, n in zip(halo, there, shape))]
         weights = weights + weight
     return total / weights
+
+
+@bilateral.costs
+def _bilateral_costs(*, sigma: Sigmas, truncate: float = 3.0, **_: Any) -> float:
+    return 0.5 * math.prod(2 * r + 1 for r in bilateral_halo(sigma=sigma, truncate=truncate))
 
 
 def _scale(contrast: Any) -> float:

@@ -58,7 +58,7 @@ def gaussian_weights(sigma: float, radius: int) -> HostArray:
     return (whole / whole.sum())[radius:]
 
 
-@kernel(cost=5.0, exact=True, workspace=0.25)
+@kernel(cost=10.0, exact=True, workspace=0.25)
 def gaussian(block: Block, /, *, sigma: Sigmas, truncate: float = 4.0) -> Block:
     """Smooth by a Gaussian.
 
@@ -106,7 +106,12 @@ def gaussian(block: Block, /, *, sigma: Sigmas, truncate: float = 4.0) -> Block:
     return block
 
 
-@kernel(cost=4.0, exact=True, workspace=0.25)
+@gaussian.costs
+def _gaussian_costs(*, sigma: Sigmas, **_: Any) -> float:
+    return 5.0 + 5.0 * sum(sigma) / 3
+
+
+@kernel(cost=9.0, exact=True, workspace=0.25)
 def uniform(block: Block, /, *, size: Triple) -> Block:
     """Take the mean over a box.
 

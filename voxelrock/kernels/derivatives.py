@@ -138,16 +138,26 @@ def derivatives(block: Block, sigma: Sigmas, truncate: float, orders: tuple[Trip
     return [found[order] for order in orders]
 
 
-@kernel(cost=20.0, exact=True, workspace=6.0)
+@kernel(cost=12.0, exact=True, workspace=6.0)
 def gaussian_derivative(block: Block, /, *, sigma: Sigmas, truncate: float, order: Triple, scale: float) -> Block:
     """The derivative of some order along each axis of the block smoothed by a Gaussian, times ``scale``; float32, or float64 for float64."""
     return derivatives(block, sigma, truncate, (order,))[0] * scale
 
 
-@kernel(cost=60.0, exact=True, workspace=16.0)
+@gaussian_derivative.costs
+def _gaussian_derivative_costs(*, sigma: Sigmas, **_: Any) -> float:
+    return 7.0 + 5.0 * sum(sigma) / 3
+
+
+@kernel(cost=35.0, exact=True, workspace=16.0)
 def gradient_magnitude(block: Block, /, *, sigma: Sigmas, truncate: float, scales: Scales) -> Block:
     """The length of the gradient of the block smoothed by a Gaussian, components times ``scales``; float32, or float64 for float64."""
     return length_of(derivatives(block, sigma, truncate, GRADIENT), scales)
+
+
+@gradient_magnitude.costs
+def _gradient_magnitude_costs(*, sigma: Sigmas, **_: Any) -> float:
+    return 20.0 + 15.0 * sum(sigma) / 3
 
 
 def length_of(parts: Sequence[Block], scales: Scales) -> Block:
@@ -159,10 +169,15 @@ def length_of(parts: Sequence[Block], scales: Scales) -> Block:
     return namespace(total).sqrt(total)
 
 
-@kernel(cost=60.0, exact=True, workspace=16.0)
+@kernel(cost=25.0, exact=True, workspace=16.0)
 def laplacian_of_gaussian(block: Block, /, *, sigma: Sigmas, truncate: float, scales: Scales) -> Block:
     """The sum of second derivatives of the block smoothed by a Gaussian, times the squares of ``scales``; float32, or float64 for float64."""
     return sum_of(derivatives(block, sigma, truncate, PURE), scales)
+
+
+@laplacian_of_gaussian.costs
+def _laplacian_of_gaussian_costs(*, sigma: Sigmas, **_: Any) -> float:
+    return 10.0 + 15.0 * sum(sigma) / 3
 
 
 def sum_of(parts: Sequence[Block], scales: Scales) -> Block:
@@ -173,10 +188,15 @@ def sum_of(parts: Sequence[Block], scales: Scales) -> Block:
     return total
 
 
-@kernel(cost=150.0, exact=True, workspace=40.0)
+@kernel(cost=70.0, exact=True, workspace=40.0)
 def hessian_eigenvalue(block: Block, /, *, sigma: Sigmas, truncate: float, scales: Scales, rank: int) -> Block:
     """An eigenvalue of the matrix of second derivatives of the block smoothed by a Gaussian, the largest of rank 1; float32, or float64 for float64."""
     return eigenvalue(derivatives(block, sigma, truncate, SECOND), factors=second_factors(scales), rank=rank)
+
+
+@hessian_eigenvalue.costs
+def _hessian_eigenvalue_costs(*, sigma: Sigmas, **_: Any) -> float:
+    return 55.0 + 15.0 * sum(sigma) / 3
 
 
 def second_factors(scales: Scales) -> Six:
@@ -185,12 +205,17 @@ def second_factors(scales: Scales) -> Six:
     return z * z, y * y, x * x, z * y, z * x, y * x
 
 
-@kernel(cost=200.0, exact=True, workspace=48.0)
+@kernel(cost=100.0, exact=True, workspace=48.0)
 def structure_tensor_eigenvalue(block: Block, /, *, sigma: Sigmas, integration: Sigmas, truncate: float, scales: Scales, rank: int) -> Block:
     """An eigenvalue of the Gaussian mean of products of the gradient's components, the largest of rank 1; float32, or float64 for float64."""
     products = products_of(derivatives(block, sigma, truncate, GRADIENT), scales)
     parts = [derivatives(product, integration, truncate, ((0, 0, 0),))[0] for product in products]
     return eigenvalue(parts, factors=(1.0,) * 6, rank=rank)
+
+
+@structure_tensor_eigenvalue.costs
+def _structure_tensor_costs(*, sigma: Sigmas, integration: Sigmas, **_: Any) -> float:
+    return 10.0 + 10.0 * (sum(sigma) + sum(integration))
 
 
 def products_of(parts: Sequence[Block], scales: Scales) -> list[Block]:

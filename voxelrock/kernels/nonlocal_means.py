@@ -52,7 +52,7 @@ def _scales(noise: Any, strength: float, patch: Triple) -> tuple[float, float, f
     return 1.0 / (width * math.prod(2 * p + 1 for p in patch)), 2 * level**2 / width, level**2
 
 
-@kernel(cost=2000.0, exact=True, workspace=1.0)
+@kernel(cost=95.0, exact=True, workspace=1.0)
 def non_local_means(block: Block, /, *, search: Triple, patch: Triple, noise: Any, strength: float, rician: bool = False) -> Block:
     """Take the mean over the search box, weighted by how alike patches are.
 
@@ -114,6 +114,11 @@ def non_local_means(block: Block, /, *, search: Triple, patch: Triple, noise: An
         mean = mean - 2 * scales[2]
         mean = xp.sqrt(xp.where(mean < 0, xp.zeros_like(mean), mean))
     return mean
+
+
+@non_local_means.costs
+def _non_local_means_costs(*, search: Triple, patch: Triple, **_: Any) -> float:
+    return 0.76 * math.prod(2 * r + 1 for r in search) * (0.8 + 0.2 * sum(patch) / 3)
 
 
 def patch_weights(values: Block, shape: Triple, reach: tuple[Triple, Triple], there: tuple[int, ...], scales: tuple[float, float, float]) -> Block:

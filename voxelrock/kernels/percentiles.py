@@ -10,7 +10,7 @@ import numpy as np
 from voxelrock.errors import ParameterError
 from voxelrock.kernels.backend import beside, kernel, namespace, to_host
 from voxelrock.kernels.rank_search import search_ranks
-from voxelrock.kernels.ranks import DEVICE_WINDOW, median_halo, rank_on_device, spread_nan, window_offsets
+from voxelrock.kernels.ranks import DEVICE_WINDOW, median_halo, rank_on_device, spread_nan, window_offsets, window_voxels
 from voxelrock.kernels.rows import as_rows, check_real, inner_shape, ordered
 from voxelrock.typing import Block, HostArray, Triple
 
@@ -22,7 +22,7 @@ def _rank(percentile: float, count: int) -> int:
     return min(int(count * percentile / 100.0), count - 1)
 
 
-@kernel(cost=100.0, exact=True, workspace=0.5)
+@kernel(cost=70.0, exact=True, workspace=0.5)
 def percentile(block: Block, /, *, radius: Triple, percentile: float, footprint: str = "cube") -> Block:
     """Take the value below which ``percentile`` per cent of the window's voxels lie: the ``int(count · percentile / 100)``-th, from 0, of the ascending ones.
 
@@ -63,6 +63,11 @@ def percentile(block: Block, /, *, radius: Triple, percentile: float, footprint:
     return xp.astype(result, dtype)
 
 
+@percentile.costs
+def _percentile_costs(*, radius: Triple, footprint: str = "cube", **_: Any) -> float:
+    return 8.0 + 0.5 * window_voxels(radius, footprint)
+
+
 def _plain(block: Block) -> tuple[Block, bool]:
     """Bytes for booleans, no negative zeros; and whether values are floats."""
     xp = namespace(block)
@@ -97,7 +102,7 @@ def _percentile_host(block: HostArray, /, *, radius: Triple, percentile: float, 
     return out.astype(dtype) if dtype == np.float16 else out.view(dtype.newbyteorder("="))
 
 
-@kernel(cost=15.0, exact=True, workspace=4.0)
+@kernel(cost=4.0, exact=True, workspace=4.0)
 def extreme(block: Block, /, *, radius: Triple, footprint: str = "cube", highest: bool = False) -> Block:
     """Take the lowest, or the highest, value of the window.
 

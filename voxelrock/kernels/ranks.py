@@ -21,6 +21,8 @@ from voxelrock.typing import Block, HostArray, Triple
 
 _FEW = 80
 """Voxels in a window up to which dropping the extremes is faster than searching."""
+_NETWORK = 27
+"""Voxels in a window up to which a network of comparisons takes the median."""
 DEVICE_WINDOW = 4096
 """Voxels in a window up to which a device's own filter is used: it keeps a copy of the window for every thread that the device can hold, which for
 larger ones exceeds its memory. Those are searched on the host."""
@@ -97,6 +99,18 @@ def median(block: Block, /, *, radius: Triple, footprint: str = "cube") -> Block
     if floating:
         result = xp.where(xp.any(xp.isnan(window), axis=0), xp.asarray(math.nan, dtype=dtype, **beside(block)), result)
     return xp.astype(result, dtype)
+
+
+@median.costs
+def _median_costs(*, radius: Triple, footprint: str = "cube") -> float:
+    voxels = window_voxels(radius, footprint)
+    return 5.0 if voxels <= _NETWORK else 0.55 * voxels
+
+
+def window_voxels(radius: Triple, footprint: str) -> float:
+    """About as many voxels as a window has."""
+    cube = math.prod(2.0 * r + 1 for r in radius)
+    return cube if footprint == "cube" else max(1.0, math.pi / 6 * cube)
 
 
 @median.device
