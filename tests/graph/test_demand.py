@@ -41,7 +41,8 @@ def test_costs_of_usual_parameters_are_the_declared_ones():
         "total_variation": {"iterations": 30},
         "diffuse": {"steps": 5},
         "structure_tensor_eigenvalue": {"sigma": (1.0, 1.0, 1.0), "integration": (2.0, 2.0, 2.0)},
-    } | dict.fromkeys(("gaussian_derivative", "gradient_magnitude", "laplacian_of_gaussian", "hessian_eigenvalue"), {"sigma": (1.0, 1.0, 1.0)})
+    }
+    usual |= dict.fromkeys(("gaussian_derivative", "gradient_magnitude", "laplacian_of_gaussian", "hessian_eigenvalue"), usual["gaussian"])
     scaled: dict[str, Kernel] = {k.__name__: k for k in catalogue.kernels() if k.scaling is not None}
     assert set(scaled) == set(usual)
     for name, kernel in scaled.items():
