@@ -41,7 +41,7 @@ def test_tables_and_several_axes(tmp_path):
 def test_numbers_by_name(tmp_path):
     numbers = {"porosity": xr.DataArray(0.2, attrs={"units": "1", "definition": "pore over bulk"}), "phases": 3, "name": "plug"}
     path = save_table(numbers, tmp_path / "a.csv")
-    assert path.read_text() == "# name, value, unit; porosity: pore over bulk\nname,value,unit\nporosity,0.2,1\nphases,3,\nname,plug,\n"
+    assert path.read_text() == "name,value,unit,definition\nporosity,0.2,1,pore over bulk\nphases,3,,\nname,plug,,\n"
     assert save_table(xr.Dataset(numbers), tmp_path / "b.csv").read_text() == path.read_text()
     assert "porosity,0.2,1" in save_table(numbers["porosity"].rename("porosity"), tmp_path / "c.csv").read_text()
 

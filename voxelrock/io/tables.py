@@ -16,9 +16,9 @@ from voxelrock.errors import ExistsError, FormatError, MissingFileError, Paramet
 def save_table(table: xr.DataArray | xr.Dataset | Mapping[str, Any], path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
     """Write a curve, a table or named numbers to a CSV file.
 
-    The first line is a comment, ``# radius [um], saturation [1]``, with units and definitions; the second names the columns. Curves and tables
-    have a row per coordinate (per combination of coordinates where there are several axes); a mapping or a dataset of plain numbers
-    has a row per number: name, value, unit. ``pandas.read_csv(path, comment="#")`` reads it back. Lazy values are computed.
+    Curves and tables have a row per coordinate (per combination of coordinates where there are several axes); their first line is a comment,
+    ``# radius [um], saturation [1]``, with units and definitions, the second names the columns: ``pandas.read_csv(path, comment="#")`` reads them back.
+    A mapping or a dataset of plain numbers has a row per number: name, value, unit, definition. Lazy values are computed.
 
     Parameters
     ----------
@@ -93,11 +93,11 @@ def _numbers(numbers: Mapping[str, Any]) -> str:
         {
             "value": ("name", [value.values.item() for value in rows.values()]),
             "unit": ("name", [str(value.attrs.get("units", "")) for value in rows.values()]),
+            "definition": ("name", [_definition(value.attrs) for value in rows.values()]),
         },
         coords={"name": list(rows)},
     ).to_dataframe()
-    told = [f"{name}: {words}" for name, value in rows.items() if (words := _definition(value.attrs))]
-    return _comment(["name, value, unit", *told]) + _csv(frame.reset_index())
+    return _csv(frame.reset_index())
 
 
 def _csv(frame: Any) -> str:
