@@ -42,7 +42,7 @@ def test_the_old_store_survives_a_killed_save(tmp_path, array, killed, rock_trut
     killed(overwrite=True)
     np.testing.assert_array_equal(old.compute(), array)
     np.testing.assert_array_equal(vr.open(tmp_path / "rock.zarr").compute(), array)
-    with pytest.raises(ExistsError, match=r"rock.zarr exists; pass overwrite=True to replace it"):
+    with pytest.raises(ExistsError, match=r"rock.zarr exists; pass overwrite=True \(--overwrite\) to replace it"):
         slow_rock.save(tmp_path, resume=True)
     count = slow_rock.computed(tmp_path)
     found = slow_rock.save(tmp_path, resume=True, overwrite=True)
@@ -111,7 +111,7 @@ def test_what_is_no_store_is_not_replaced(tmp_path, array):
     (folder / "thesis.txt").write_text("years of work")
     with pytest.raises(ExistsError, match="is a folder that holds no Zarr store, so it is not replaced; choose another path, or remove it yourself"):
         vr.save(vr.from_array(array), folder, overwrite=True)
-    with pytest.raises(ExistsError, match=r"results exists; pass overwrite=True to replace it"):
+    with pytest.raises(ExistsError, match=r"results exists; pass overwrite=True \(--overwrite\) to replace it"):
         vr.save(vr.from_array(array), folder)
     assert (folder / "thesis.txt").read_text() == "years of work"
     assert os.listdir(tmp_path) == ["results"]
