@@ -23,9 +23,8 @@ def value(result):
 
 
 @pytest.mark.filterwarnings("default")
-@pytest.mark.parametrize("cases", [CASES[::3], pytest.param(CASES, marks=pytest.mark.slow)], ids=["a third", "all"])
-def test_operations_on_a_cluster(client, cases):
-    for case in cases:
+def test_every_operation_on_a_cluster(client):
+    for case in CASES:
         image = stored(grey((9, 11, 8), case.dtype), CHUNKS)
         without = np.asarray(case.make(image).compute(scheduler="sync"))  # first, so that the workers find its kernels compiled
         with_cluster = value(case.make(image))

@@ -2,10 +2,12 @@
 
 import json
 import re
+import shutil
 import sys
 import time
 from pathlib import Path
 
+import daemons
 import dask
 import numpy as np
 import pytest
@@ -53,11 +55,11 @@ def test_the_script_is_printed(run, scan, tmp_path, monkeypatch):
 
 def test_a_slurm_that_does_not_answer(run, scan, tmp_path, monkeypatch):
     """A machine with SLURM's commands and no configuration, as an image of a container has it."""
-    for name in ("sinfo", "squeue", "sbatch"):
-        place = tmp_path / name
-        place.write_text(f'#!/bin/sh\necho "{name}: error: resolve_ctls_from_dns_srv: res_nsearch error: Unknown host" >&2\nexit 1\n')
-        place.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    if shutil.which("sinfo") is None:
+        pytest.skip(daemons.reason())
+    if Path("/etc/slurm/slurm.conf").exists():
+        pytest.skip("this machine has a SLURM of its own, which answers: the test needs one that is installed, and not configured")
+    monkeypatch.delenv("SLURM_CONF", raising=False)
     assert "#SBATCH --time=2:00:00" in run("submit", "analyze", scan, "--pore", "60", "--time", "2:00:00", "--dry-run")
     said = run("submit", "analyze", scan, "--pore", "60", ok=False)
     assert "no controller answers: log in to a node of the cluster, or mend slurm.conf" in " ".join(said.split())
