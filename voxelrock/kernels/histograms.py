@@ -60,39 +60,51 @@ def _value_counts_device(block: Block, /, *mask: Block, low: int, size: int) -> 
     return to_host(xp.bincount(places, minlength=size)[:size]).astype(np.int64)
 
 
+_CACHED = 4096
+"""Values of which four tables stay in a core's nearest cache."""
+
+
 @jit
-def _count_small(rows: HostArray, low: int, table: HostArray) -> None:
-    # four tables, so that equal neighbours do not wait for each other's update
+def _count_small(rows: HostArray, low: int, a: HostArray, b: HostArray, c: HostArray, d: HostArray) -> None:
+    # several tables, so that equal neighbours do not wait for each other's update; unsigned places, which are never taken for those from the end
+    first = np.uint64(low)
     for r in range(rows.shape[0]):
         row = rows[r]
         full = row.size // 4 * 4
         for i in range(0, full, 4):
-            table[0, row[i] - low] += 1
-            table[1, row[i + 1] - low] += 1
-            table[2, row[i + 2] - low] += 1
-            table[3, row[i + 3] - low] += 1
+            a[np.uint64(row[i]) - first] += 1
+            b[np.uint64(row[i + 1]) - first] += 1
+            c[np.uint64(row[i + 2]) - first] += 1
+            d[np.uint64(row[i + 3]) - first] += 1
         for i in range(full, row.size):
-            table[0, row[i] - low] += 1
+            a[np.uint64(row[i]) - first] += 1
 
 
 @jit
-def _count_masked(rows: HostArray, masks: HostArray, low: int, table: HostArray) -> None:
+def _count_masked(rows: HostArray, masks: HostArray, low: int, a: HostArray, b: HostArray, c: HostArray, d: HostArray) -> None:
+    first = np.uint64(low)
     for r in range(rows.shape[0]):
         row, mask = rows[r], masks[r]
-        for i in range(row.size):
-            table[i & 3, row[i] - low] += mask[i]
+        full = row.size // 4 * 4
+        for i in range(0, full, 4):
+            a[np.uint64(row[i]) - first] += mask[i]
+            b[np.uint64(row[i + 1]) - first] += mask[i + 1]
+            c[np.uint64(row[i + 2]) - first] += mask[i + 2]
+            d[np.uint64(row[i + 3]) - first] += mask[i + 3]
+        for i in range(full, row.size):
+            a[np.uint64(row[i]) - first] += mask[i]
 
 
 @value_counts.host
 def _value_counts_host(block: HostArray, /, *mask: HostArray, low: int, size: int) -> HostArray:
     if block.dtype == bool:
         block = block.view(np.uint8)
-    table = np.zeros((4, size), np.uint32 if block.size < 2**32 else np.int64)
-    rows = _rows(block)
+    table = np.zeros((4 if size <= _CACHED else 2, size), np.uint32 if block.size < 2**32 else np.int64)
+    rows, tables = _rows(block), [table[i % len(table)] for i in range(4)]
     if mask:
-        _count_masked(rows, _rows(mask[0]).view(np.uint8), low, table)
+        _count_masked(rows, _rows(mask[0]).view(np.uint8), low, *tables)
     else:
-        _count_small(rows, low, table)
+        _count_small(rows, low, *tables)
     return table.sum(axis=0, dtype=np.int64)
 
 
