@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from voxelrock.errors import DataError
+from voxelrock.geometry import VoxelBox
 from voxelrock.kernels.backend import jit, kernel, to_host
 from voxelrock.kernels.rows import fixed
 from voxelrock.kernels.thresholds import otsu
@@ -12,7 +15,6 @@ from voxelrock.typing import Block, HostArray
 
 FINE, COARSE = 1024, 256
 """Bins of greys and slopes, and of extremes."""
-_WEIGHT = 65535
 _NONE = "no voxel lies on an edge: the image is constant where it counts, or a few voxels stretch its range; leave those out with where=, or give a threshold"
 
 
@@ -26,16 +28,17 @@ def slope_counts(grey: Block, slope: Block, brightest: Block, /, *mask: Block, l
     return [greys, table]
 
 
-@kernel(cost=8.0, workspace=1.0, host_only="it adds to a table whose rows the data name")
-def edge_greys(
-    grey: Block, slope: Block, darkest: Block, brightest: Block, /, *mask: Block, limits: HostArray, slopes: HostArray, cut: HostArray
-) -> list[HostArray]:
-    """Of counted voxels at least as steep as ``cut[1]`` whose brightest neighbour is below ``cut[0]``: how many have each darkest neighbour
-    (:data:`COARSE`), and their slopes (in parts of the steepest) added by darkest neighbour and grey (:data:`COARSE`, :data:`FINE`). It runs on the host."""
-    a, b, c, d = (_plain(block) for block in (grey, slope, darkest, brightest))
-    found, weights = np.zeros(COARSE, np.int64), np.zeros((COARSE, FINE), np.int64)
-    _add(a, b, c, d, _mask(mask), bool(mask), _scale(limits), _scale(slopes), np.asarray(cut, np.float64), found, weights)
-    return [found, weights]
+@kernel(cost=10.0, workspace=1.0, host_only="it adds to a table whose rows the data name")
+def edge_greys(*fields: Block, limits: HostArray, slopes: HostArray, cut: HostArray, core: VoxelBox) -> list[HostArray]:
+    """``fields`` are greys, slopes, darkest and brightest greys around, and perhaps a mask. Of counted voxels at least as steep as ``cut[1]`` whose
+    brightest neighbour is below ``cut[0]``: how many have each darkest neighbour (:data:`COARSE`); and, of those that are steeper than what lies a voxel up and down the slope, how many have each darkest neighbour and each grey
+    (:data:`COARSE`, :data:`FINE`) where a parabola through the three slopes is highest. It runs on the host."""
+    a, b, c, d = (_plain(block) for block in fields[:4])
+    mask = fields[4:]
+    found, greys = np.zeros(COARSE, np.int64), np.zeros((COARSE, FINE), np.int64)
+    inner = np.array([core.start, core.stop])
+    _add(a, b, c, d, _mask(mask), bool(mask), inner, _scale(limits), _scale(slopes), np.asarray(cut, np.float64), found, greys)
+    return [found, greys]
 
 
 def cut_of(greys: HostArray, table: HostArray, *, brightest: float, steepest: float) -> HostArray:
@@ -46,22 +49,24 @@ def cut_of(greys: HostArray, table: HostArray, *, brightest: float, steepest: fl
     return np.array([cap, theta], float)
 
 
-def middle_of(found: HostArray, weights: HostArray) -> float:
-    """Where between the limits (0 to 1) the steep voxels beside dark ones lie on average; which are dark, says Otsu's threshold.
+def middle_of(found: HostArray, greys: HostArray) -> float:
+    """Where between the limits (0 to 1) the median of the middles of walls beside dark voxels lies; which are dark, says Otsu's threshold.
 
     Raises
     ------
     DataError
-        There are no steep voxels.
+        There are no walls.
     """
     if not found.any():
         raise DataError(_NONE)
     dark = int(otsu(found, np.arange(COARSE))) + 1 if np.count_nonzero(found) > 1 else COARSE
-    share = weights[:dark].sum(axis=0)
-    total = int(share.sum())
-    if not total:
+    counts = greys[:dark].sum(axis=0)
+    below = np.concatenate([[0], counts.cumsum()])
+    if not below[-1]:
         raise DataError(_NONE)
-    return int(share @ (2 * np.arange(FINE) + 1)) / (2 * FINE * total)
+    half = below[-1] / 2
+    place = int(np.searchsorted(below, half)) - 1
+    return float(place + (half - below[place]) / counts[place]) / FINE
 
 
 def _plain(block: Block) -> HostArray:
@@ -98,18 +103,60 @@ def _count(
 
 
 @jit
+def _at(field: HostArray, z: int, y: int, x: int, c: float, b: float, a: float) -> float:
+    """The field at a place up to a voxel from (z, y, x), linear between its neighbours; beyond the image as at its end."""
+    k, j, i = math.floor(c), math.floor(b), math.floor(a)
+    total = 0.0
+    for dz in range(2):
+        for dy in range(2):
+            for dx in range(2):
+                share = abs(1 - dz - (c - k)) * abs(1 - dy - (b - j)) * abs(1 - dx - (a - i))
+                if share > 0:
+                    total += share * field[_inner(z + k + dz, field.shape[0]), _inner(y + j + dy, field.shape[1]), _inner(x + i + dx, field.shape[2])]
+    return total
+
+
+@jit
+def _inner(place: int, length: int) -> int:
+    return max(0, min(place, length - 1))
+
+
+@jit
+def _middle(grey: HostArray, slope: HostArray, z: int, y: int, x: int) -> float:
+    """The grey in the middle of the wall if it lies in this voxel, else NaN."""
+    nz, ny, nx = grey.shape
+    c = np.float64(grey[min(z + 1, nz - 1), y, x]) - grey[max(z - 1, 0), y, x]
+    b = np.float64(grey[z, min(y + 1, ny - 1), x]) - grey[z, max(y - 1, 0), x]
+    a = np.float64(grey[z, y, min(x + 1, nx - 1)]) - grey[z, y, max(x - 1, 0)]
+    length = math.sqrt(c * c + b * b + a * a)
+    if length == 0:
+        return math.nan
+    here, there = np.float64(slope[z, y, x]), np.float64(grey[z, y, x])
+    c, b, a = c / length, b / length, a / length
+    up, down = _at(slope, z, y, x, c, b, a), _at(slope, z, y, x, -c, -b, -a)
+    if up > here or down > here:
+        return math.nan
+    bend = 2 * here - up - down
+    shift = max(-0.5, min((up - down) / (2 * bend), 0.5)) if bend > 0 else 0.0
+    side = 1.0 if shift > 0 else -1.0
+    return there + abs(shift) * (_at(grey, z, y, x, side * c, side * b, side * a) - there)
+
+
+@jit
 def _add(
-    grey: HostArray, slope: HostArray, darkest: HostArray, brightest: HostArray, keep: HostArray, masked: bool, scale: HostArray, slopes: HostArray,
-    cut: HostArray, found: HostArray, weights: HostArray,
+    grey: HostArray, slope: HostArray, darkest: HostArray, brightest: HostArray, keep: HostArray, masked: bool, inner: HostArray, scale: HostArray,
+    slopes: HostArray, cut: HostArray, found: HostArray, greys: HostArray,
 ) -> None:  # fmt: skip
-    fine = weights.shape[1]
-    for z in range(grey.shape[0]):
-        for y in range(grey.shape[1]):
-            for x in range(grey.shape[2]):
+    fine = greys.shape[1]
+    for z in range(inner[0, 0], inner[1, 0]):
+        for y in range(inner[0, 1], inner[1, 1]):
+            for x in range(inner[0, 2], inner[1, 2]):
                 if masked and not keep[z, y, x]:
                     continue
                 if _bin(brightest[z, y, x], scale, fine) >= cut[0] or _bin(slope[z, y, x], slopes, fine) < cut[1]:
                     continue
                 dark = _bin(darkest[z, y, x], scale, found.size)
                 found[dark] += 1
-                weights[dark, _bin(grey[z, y, x], scale, fine)] += int((slope[z, y, x] - slopes[0]) * slopes[1] * _WEIGHT)
+                middle = _middle(grey, slope, z, y, x)
+                if not math.isnan(middle):
+                    greys[dark, _bin(middle, scale, fine)] += 1
