@@ -16,8 +16,9 @@ from voxelrock.viz.style import shown_unit
 from voxelrock.workflow.structures import NUMBERS
 
 _CITATIONS = {
-    "edges": "Threshold: the mean grey value, weighted by slope, of the steepest voxels beside dark ones, of the scan before denoising; after J. Weszka, R. "
-    "Nagel, A. Rosenfeld (1974), A threshold selection technique, IEEE Trans. Computers C-23, 1322–1326, doi:10.1109/T-C.1974.223780.",
+    "edges": "Threshold: the median grey value in the middle of the steepest walls beside dark voxels, of the scan before denoising; after J. Weszka, R. "
+    "Nagel, A. Rosenfeld (1974), A threshold selection technique, IEEE Trans. Computers C-23, 1322–1326, doi:10.1109/T-C.1974.223780, and J. Canny (1986), A "
+    "computational approach to edge detection, IEEE Trans. PAMI 8, 679–698, doi:10.1109/TPAMI.1986.4767851.",
     "otsu": "Threshold: N. Otsu (1979), A threshold selection method from gray-level histograms, IEEE Trans. SMC 9, 62–66, doi:10.1109/TSMC.1979.4310076.",
     "minimum_error": "Threshold: J. Kittler, J. Illingworth (1986), Minimum error thresholding, Pattern Recogn. 19, 41–47, doi:10.1016/0031-3203(86)90030-0.",
     "isodata": "Threshold: T. W. Ridler, S. Calvard (1978), Picture thresholding using an iterative selection method, doi:10.1109/TSMC.1978.4310039.",
