@@ -51,11 +51,13 @@ class VoxelBox:
 
     def expand(self, by: Triple) -> VoxelBox:
         """Larger by a number of voxels on both sides of each axis."""
-        return VoxelBox(_triple(a - n for a, n in zip(self.start, by)), _triple(b + n for b, n in zip(self.stop, by)))
+        return self.grow(by, by)
 
     def grow(self, low: Triple, high: Triple) -> VoxelBox:
         """Larger by ``low`` voxels before and ``high`` voxels after it, along each axis."""
-        return VoxelBox(_triple(a - n for a, n in zip(self.start, low)), _triple(b + n for b, n in zip(self.stop, high)))
+        (a, b, c), (d, e, f) = self.start, self.stop
+        (i, j, k), (n, m, o) = low, high  # written out: every task asks for several boxes
+        return VoxelBox((a - i, b - j, c - k), (d + n, e + m, f + o))
 
     def shift(self, by: Iterable[int]) -> VoxelBox:
         """Moved by a number of voxels."""

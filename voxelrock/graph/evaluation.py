@@ -127,7 +127,8 @@ def _apply(node: Apply, box: VoxelBox, inputs: list[Block], parameters: dict[str
         result = node.kernel(*inputs, **keywords)
     except VoxelrockError as error:
         raise error.at(box) from None
-    if tuple(result.shape) != box.shape or str(result.dtype).rsplit(".", 1)[-1] != str(node.dtype):
+    same = result.dtype == node.dtype if isinstance(result, np.ndarray) else str(result.dtype).rsplit(".", 1)[-1] == str(node.dtype)
+    if tuple(result.shape) != box.shape or not same:
         raise RuntimeError(
             f"{node.kernel!r} was to deliver {node.dtype} of shape {box.shape} for {box}, and delivered {result.dtype} of shape {tuple(result.shape)}",
         )

@@ -141,8 +141,8 @@ class Apply:
         """The box of each input that a box of the output needs, inside the image."""
         if self.footprint.gather is not None:
             return list(self.footprint.gather(box, **dict(self.parameters)))
-        wide = box.expand(self.footprint.halo) if halo else box
-        return [wide & VoxelBox.whole(i.shape) for i in self.inputs]
+        wide = box.expand(self.footprint.halo) if halo and any(self.footprint.halo) else box
+        return [wide & VoxelBox((0, 0, 0), i.shape) for i in self.inputs]
 
 
 Expression = Read | Blocks | Apply

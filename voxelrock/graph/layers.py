@@ -204,6 +204,11 @@ class Plan:
     tiling: Tiling
 
     @cached_property
+    def fed(self) -> bool:
+        """Whether other tasks deliver blocks."""
+        return any(isinstance(leaf, Blocks) for leaf in leaves(*self.roots))
+
+    @cached_property
     def packed(self) -> bytes:
         """All of it as a pickle, functions of notebooks too."""
         packed: bytes = cloudpickle.dumps((self.roots, self.margins, self.finish, self.parameters, self.tiling))
@@ -235,7 +240,7 @@ def run(plan: Plan, index: Triple, pieces: tuple[Piece, ...] | None, *delivered:
     box, pieces = plan.tiling.box(index), pieces or ()
     count = len(pieces)
     wanted = wide(plan.roots, plan.margins, box)
-    given = gather(wanted, pieces, delivered[:count])
+    given = gather(wanted, pieces, delivered[:count]) if plan.fed else {}
     lazy = {identity: v if identity == BESIDE else _plain(v) for identity, v in zip(plan.parameters, delivered[count:])}
     blocks = evaluate(wanted, given, lazy)
     del given, delivered

@@ -164,7 +164,8 @@ class ReductionLayer(LazyLayer):
         self.works = tuple({m.work: m for m in reversed(members)}.values())[::-1]
         roots = tuple(root for m in self.works for root in m.roots)
         extra = tuple(v for m in self.works for v in m.values)
-        margins = tuple(m.margin for m in self.works for _ in m.roots)
+        wanted = tuple(m.margin for m in self.works for _ in m.roots)
+        margins = wanted if any(margin != NO_MARGIN for margin in wanted) else ()
         self.blocks = BlockLayer(self.part, roots, tiling, _Partials(self.works), extra, margins=margins)
 
     def tasks(self) -> Iterator[Task]:

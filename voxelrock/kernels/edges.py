@@ -31,8 +31,9 @@ def slope_counts(grey: Block, slope: Block, brightest: Block, /, *mask: Block, l
 @kernel(cost=10.0, workspace=1.0, host_only="it adds to a table whose rows the data name")
 def edge_greys(*fields: Block, limits: HostArray, slopes: HostArray, cut: HostArray, core: VoxelBox) -> list[HostArray]:
     """``fields`` are greys, slopes, darkest and brightest greys around, and perhaps a mask. Of counted voxels at least as steep as ``cut[1]`` whose
-    brightest neighbour is below ``cut[0]``: how many have each darkest neighbour (:data:`COARSE`); and, of those that are steeper than what lies a voxel up and down the slope, how many have each darkest neighbour and each grey
-    (:data:`COARSE`, :data:`FINE`) where a parabola through the three slopes is highest. It runs on the host."""
+    brightest neighbour is below ``cut[0]``: how many have each darkest neighbour (:data:`COARSE`); and, of those that are steeper than what lies a voxel up
+    and down the slope, how many have each darkest neighbour and each grey (:data:`COARSE`, :data:`FINE`) where a parabola through the three slopes is
+    highest. It runs on the host."""
     a, b, c, d = (_plain(block) for block in fields[:4])
     mask = fields[4:]
     found, greys = np.zeros(COARSE, np.int64), np.zeros((COARSE, FINE), np.int64)
