@@ -1,6 +1,6 @@
 """``python -m voxelrock``."""
 
-from voxelrock.cli import main
+from voxelrock.cli import run
 
 if __name__ == "__main__":
-    main()
+    run()

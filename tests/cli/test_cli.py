@@ -205,6 +205,11 @@ def test_workers_may_stand_on_either_side_of_a_command(run, scan, tmp_path, word
     assert vr.options.get() == before
 
 
+def test_a_mistyped_command_names_the_nearest(run):
+    assert "there is no command 'anlyze'; is it 'analyze'?" in run("anlyze", ok=False)
+    assert "No such command 'frobnicate'" in run("frobnicate", ok=False)
+
+
 def test_help_is_quick_and_complete(run):
     out = run("--help")
     for command in ("analyze", "convert", "demo", "info", "look", "report", "submit"):

@@ -17,6 +17,7 @@ from voxelrock.cluster.clients import ClusterClient, Inspector, workers_of
 from voxelrock.cluster.machines import _device_cluster, _device_names
 from voxelrock.cluster.planning import Workers
 from voxelrock.errors import ClusterError, MissingFileError, MissingPackageError, ParameterError, StorageError, TooLargeError
+from voxelrock.graph import overseers
 from voxelrock.testing import stored
 
 pytestmark = pytest.mark.filterwarnings("default")
@@ -135,6 +136,9 @@ def test_workers_heed_the_options_of_now(two):
         assert seen() == {"auto"}
         np.testing.assert_allclose(vr.compute(np.log(image + 1.0)), np.log(IMAGE + 1.0), rtol=1e-6)
         assert seen() == {"cpu"}
+        assert overseers.current().device() == "cpu"
+        patch.setattr(Inspector, "_devices", lambda inspector: {first: True, second: True})
+        assert overseers.current().device() == "gpu"
     vr.compute(np.log(image + 1.0))
     assert seen() == {"auto"}
 

@@ -162,19 +162,27 @@ def test_bad_parameters(call, message):
         lambda im: F.gaussian(im, sigma_vx=1e6),
         lambda im: F.gaussian(im, sigma_vx=1, truncate=1e9),
         lambda im: F.uniform(im, size_vx=10**7 + 1),
-        lambda im: F.median(im, radius_vx=10**6),
         lambda im: F.gradient_magnitude(im, sigma_vx=1e300),
         lambda im: F.structure_tensor_eigenvalues(im, rank=1, sigma_vx=1, integration_vx=1e6),
         lambda im: F.unsharp_mask(im, sigma_vx=1e6),
         lambda im: F.anisotropic_diffusion(im, contrast=5, method="edge-enhancing", sigma_vx=1e6),
         lambda im: vr.segmentation.niblack_threshold(im, size_vx=10**7 + 1),
-        lambda im: vr.segmentation.majority_vote(im, radius_vx=10**6),
         lambda im: vr.segmentation.edge_threshold(im, scale_vx=1e6),
     ],
 )
 def test_a_border_that_no_task_can_hold_is_refused(call):
     with pytest.raises(TooLargeError, match=r"beyond an image of \(6, 7, 8\).*more than options.memory.*take less"):
         call(vr.ones(shape=vr.ZYX(6, 7, 8)))
+
+
+@pytest.mark.parametrize("call", [F.median, vr.segmentation.majority_vote], ids=["median", "vote"])
+def test_windows_are_of_whole_voxels_within_the_image(call):
+    image = vr.ones(shape=vr.ZYX(6, 7, 8))
+    with pytest.raises(ParameterError, match=r"radius reaches \(6, 6, 6\) voxels along \(z, y, x\), beyond an image of \(6, 7, 8\): take less"):
+        call(image, radius_vx=6)
+    with pytest.raises(ParameterError, match="radius_vx is a whole number of voxels"):
+        call(image, radius_vx=1.5)
+    assert call(image, radius_vx=5).compute().all()
 
 
 def test_a_filter_may_look_beyond_the_image():

@@ -191,6 +191,8 @@ def test_a_model_comes_back_from_its_file(tmp_path):
     assert found.fingerprint == model.classify(image).fingerprint
     with pytest.raises(ExistsError, match="overwrite=True"):
         model.save(tmp_path / "model.npz")
+    with pytest.raises(MissingFileError, match=r"there is no folder .*nowhere for the model"):
+        model.save(tmp_path / "nowhere" / "model.npz")
     model.save(tmp_path / "model.npz", overwrite=True)
     assert [p.name for p in tmp_path.iterdir()] == ["model.npz"]
     micrometres = image.assign_grid(spacing="0.002 mm")

@@ -1,5 +1,5 @@
 """The command line: no logic of its own."""
 
-from voxelrock.cli.main import main
+from voxelrock.cli.main import main, run
 
-__all__ = ["main"]
+__all__ = ["main", "run"]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+from difflib import get_close_matches
 from importlib import import_module
 from typing import Any
 
 import click
 
 from voxelrock import __version__, options
+from voxelrock.cli.memory import keep_freed_memory
 from voxelrock.errors import VoxelrockError
 
 COMMANDS = {
@@ -57,6 +59,13 @@ class Commands(click.Group):
             command.params.append(_workers_option())
         return command
 
+    def resolve_command(self, context: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that is called; where there is none of that name, the nearest is named."""
+        near = get_close_matches(args[0], COMMANDS, n=1)
+        if near and args[0] not in COMMANDS:
+            context.fail(f"there is no command {args[0]!r}; is it {near[0]!r}?")
+        return super().resolve_command(context, args)
+
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without loading them."""
         with formatter.section("Commands"):
@@ -82,3 +91,9 @@ class Commands(click.Group):
 @click.option("--workers", type=click.IntRange(min=1), expose_value=False, callback=_set_workers, help=_WORKERS)
 def main(debug: bool) -> None:
     """Exact, chunk-free analysis of three-dimensional images of rock, of any size."""
+
+
+def run() -> None:
+    """The command as a process of its own."""
+    keep_freed_memory()
+    main()

@@ -193,6 +193,14 @@ class Inspector:
             self.client.register_plugin(_admission(values))
             self._settled = values
 
+    def device(self) -> str:
+        """``"gpu"`` or ``"cpu"``: where tasks run whose last digits depend on it; on the host unless every worker has a device."""
+        wanted = options.get().device
+        if wanted != "auto":
+            return wanted
+        self.wait()
+        return "gpu" if set(self._devices().values()) == {True} else "cpu"
+
     def _devices(self) -> dict[str, bool]:
         """Whether each worker has a device, by address."""
         return {address: answer is True for address, answer in self.client.run(eval, _DEVICE, on_error="return").items()}

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from voxelrock.errors import ParameterError
-from voxelrock.filters.reach import within_memory
+from voxelrock.filters.reach import reach_of, within_memory
 from voxelrock.graph.patterns import Stencil, same_dtype, smooth_dtype
 from voxelrock.image import VoxelImage
 from voxelrock.image.operations import operation
@@ -124,7 +123,7 @@ def median(image: VoxelImage, /, *, radius: Length = None, radius_vx: Any = None
     radius
         Reach of the neighbourhood, in the grid's unit or as text; rounded down to whole voxels along each axis.
     radius_vx
-        Instead, in voxels: one number, or three along (z, y, x). 1 is the neighbourhood of 3 × 3 × 3.
+        Instead, in whole voxels: one number, or three along (z, y, x). 1 is the neighbourhood of 3 × 3 × 3.
     footprint
         ``"cube"`` or ``"ball"``.
 
@@ -136,7 +135,7 @@ def median(image: VoxelImage, /, *, radius: Length = None, radius_vx: Any = None
     Raises
     ------
     ParameterError
-        Neither or both of radius and radius_vx, a negative one, or an unknown footprint.
+        Neither or both of radius and radius_vx, a negative one, one of less than a voxel or beyond the image, or an unknown footprint.
     TooLargeError
         It looks so far beyond the image that a block with its border exceeds ``options.memory``.
 
@@ -153,10 +152,6 @@ def median(image: VoxelImage, /, *, radius: Length = None, radius_vx: Any = None
     refuse_nodata(image, "median")
     if footprint not in ("cube", "ball"):
         raise ParameterError(f"the footprint is 'cube' or 'ball'; got {footprint!r}")
-    reach = physical_or_voxels(image, "radius", radius, radius_vx)
-    radii = tuple(math.floor(r + 1e-9) for r in reach)
-    if any(reach) and not any(radii):
-        raise ParameterError(f"a radius of {radius if radius_vx is None else radius_vx} is less than one voxel: it would change nothing")
-    z, y, x = radii
-    within_memory(image, "radius", (z, y, x))
+    radii = reach_of(image, "radius", radius, radius_vx)
+    within_memory(image, "radius", radii)
     return image.with_data(_MEDIAN(image.data, radius=radii, footprint=footprint), phases=image.phases)

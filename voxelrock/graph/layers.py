@@ -232,7 +232,12 @@ def as_it_is(shared: Any) -> Any:
 def varies(tasks: Mapping[Any, Any]) -> bool:
     """Whether a kernel among the tasks is equal to a tolerance only from device to device."""
     plans = [task.args[0] for task in tasks.values() if getattr(task, "func", None) is as_it_is and isinstance(task.args[0], Plan)]
-    return any(isinstance(node, Apply) and not node.kernel.exact for plan in plans for node in walk(*plan.roots))
+    return any(inexact(*plan.roots) for plan in plans)
+
+
+def inexact(*roots: Expression) -> bool:
+    """Whether a kernel below the roots is equal to a tolerance only from device to device."""
+    return any(isinstance(node, Apply) and not node.kernel.exact for node in walk(*roots))
 
 
 def run(plan: Plan, index: Triple, pieces: tuple[Piece, ...] | None, *delivered: Any) -> Any:

@@ -32,6 +32,10 @@ class Overseer(Protocol):
         """Whether no task of these names (None: of any) is under way or has its result in memory."""
         ...
 
+    def device(self) -> str:
+        """``"gpu"`` or ``"cpu"``: where tasks run whose last digits depend on it."""
+        ...
+
     def check_folder(self, folder: Path) -> None:
         """Raise ``StorageError`` unless every worker sees this folder."""
         ...

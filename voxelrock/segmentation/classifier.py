@@ -196,6 +196,8 @@ class PixelClassifier:
         ------
         ExistsError
             The file exists, and overwrite is False.
+        MissingFileError
+            There is no such folder.
         """
         spacing, unit = self.voxel
         header = {"features": self.features.to_json(), "classes": list(self.classes), "phases": phases_to_json(dict(self.phases))}

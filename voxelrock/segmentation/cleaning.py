@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from voxelrock.errors import ParameterError, ParameterTypeError
-from voxelrock.filters.reach import within_memory
+from voxelrock.filters.reach import reach_of, within_memory
 from voxelrock.graph.patterns import Stencil, same_dtype
 from voxelrock.image import VoxelImage
 from voxelrock.image.operations import operation
-from voxelrock.image.selection import counted, physical_or_voxels
+from voxelrock.image.selection import counted
 from voxelrock.kernels.majority import majority
 from voxelrock.kernels.ranks import median_halo
 from voxelrock.labels.restriction import Where, refuse_grey
@@ -33,7 +32,7 @@ def majority_vote(image: VoxelImage, /, *, radius: Length = None, radius_vx: Any
     radius
         Reach of the neighbourhood, in the grid's unit or as text; rounded down to whole voxels along each axis.
     radius_vx
-        Instead, in voxels: one number, or three along (z, y, x).
+        Instead, in whole voxels: one number, or three along (z, y, x).
     footprint
         ``"ball"`` or ``"cube"``.
     where
@@ -47,7 +46,7 @@ def majority_vote(image: VoxelImage, /, *, radius: Length = None, radius_vx: Any
     Raises
     ------
     ParameterError
-        Neither or both of radius and radius_vx, one of less than a voxel, or an unknown footprint.
+        Neither or both of radius and radius_vx, one of less than a voxel or beyond the image, or an unknown footprint.
     ParameterTypeError
         An image of floats.
 
@@ -68,10 +67,8 @@ def majority_vote(image: VoxelImage, /, *, radius: Length = None, radius_vx: Any
         raise ParameterTypeError(f"a vote is among labels or booleans; got {image.dtype}")
     if footprint not in ("cube", "ball"):
         raise ParameterError(f"the footprint is 'cube' or 'ball'; got {footprint!r}")
-    reach = physical_or_voxels(image, "radius", radius, radius_vx)
-    radii = tuple(math.floor(r + 1e-9) for r in reach)
+    radii = reach_of(image, "radius", radius, radius_vx)
     if not any(radii):
         raise ParameterError(f"a radius of {radius if radius_vx is None else radius_vx} is less than one voxel: it would change nothing")
-    z, y, x = radii
-    within_memory(image, "radius", (z, y, x))
+    within_memory(image, "radius", radii)
     return image.with_data(_MAJORITY(image.data, *counted(image, where), radius=radii, footprint=footprint), nodata=image.nodata)

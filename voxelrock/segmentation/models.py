@@ -27,10 +27,14 @@ def write_model(path: str | Path, header: Json, forest: Forest, *, overwrite: bo
     ------
     ExistsError
         There is such a file, and it is not to be overwritten.
+    MissingFileError
+        There is no such folder.
     """
     target = Path(path)
     if target.exists() and not overwrite:
         raise ExistsError(f"{target} exists; give overwrite=True to replace it")
+    if not target.parent.is_dir():
+        raise MissingFileError(f"there is no folder {target.parent} for the model; make it first")
     text = json.dumps({"kind": _KIND, "format": FORMAT, **header}, sort_keys=True)
     partial = target.with_name(f".{target.name}.partial")
     with partial.open("wb") as file:

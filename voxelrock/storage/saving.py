@@ -21,6 +21,7 @@ from zarr.storage import LocalStore, MemoryStore
 from voxelrock import __version__
 from voxelrock.errors import ExistsError, ParameterError, UnfinishedError
 from voxelrock.geometry import VoxelBox
+from voxelrock.graph.devices import device_of
 from voxelrock.graph.overseers import check_folder
 from voxelrock.graph.scratch import staged
 from voxelrock.graph.sinks import Sink
@@ -183,7 +184,9 @@ def _check_replaceable(path: Path, overwrite: bool) -> None:
 
 def _store(image: VoxelImage, record: Record, plan: layout.Layout, request: Request, name: str) -> None:
     """Compute and write every unit that is not stored yet."""
-    identity = _fingerprint(image, plan, request)
+    device = device_of(image.data)
+    image = image if device is None else image.recorded("compute", {"device": device}, before=image)
+    identity = _fingerprint(image, plan, request) | ({} if device is None else {"device": device})
     units = plan.tiling(image.shape)
     with explained(record.partial):
         done = _prepare(record, identity, image, plan, request)

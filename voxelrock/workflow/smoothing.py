@@ -44,7 +44,7 @@ def smoothed(image: VoxelImage, steps: tuple[Denoise | Sharpen, ...], noise: Any
         elif step.method == "gaussian":
             image = filters.gaussian(image, sigma_vx=step.radius_vx)
         elif step.method == "median" and step.radius_vx:
-            image = filters.median(image, radius_vx=step.radius_vx)
+            image = filters.median(image, radius_vx=tuple(min(step.radius_vx, n - 1) for n in image.shape))
         elif step.method == "non_local_means" and math.ceil(step.radius_vx):
             within = tuple(min(math.ceil(step.radius_vx), n - 1) for n in image.shape)
             image = filters.non_local_means(image, search_vx=within, patch_vx=tuple(min(_PATCH, r) for r in within), noise=noise)
