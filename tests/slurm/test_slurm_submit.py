@@ -56,7 +56,7 @@ def test_the_script_is_printed(run, scan, tmp_path, monkeypatch):
 def test_a_slurm_that_does_not_answer(run, scan, tmp_path, monkeypatch):
     """A machine with SLURM's commands and no configuration, as an image of a container has it."""
     if shutil.which("sinfo") is None:
-        pytest.skip(daemons.reason())
+        pytest.skip(daemons.reason() or "SLURM's commands are not on the path: apt-get install slurm-wlm")
     if Path("/etc/slurm/slurm.conf").exists():
         pytest.skip("this machine has a SLURM of its own, which answers: the test needs one that is installed, and not configured")
     monkeypatch.delenv("SLURM_CONF", raising=False)

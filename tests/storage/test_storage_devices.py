@@ -1,7 +1,9 @@
 """Images whose last digits depend on the kind of device say where they were computed, and are never computed half here, half there."""
 
+import dask
 import numpy as np
 import pytest
+import zarr
 
 import voxelrock as vr
 from voxelrock.errors import UnfinishedError
@@ -22,6 +24,9 @@ def test_the_history_names_the_device_where_it_matters(tmp_path, monkeypatch):
     assert computed(vr.save(vr.filters.gaussian(logarithm, sigma_vx=1), tmp_path / "later.zarr")) == [{"device": "cpu"}]
     assert computed(vr.save(vr.open(tmp_path / "host.zarr") + 1, tmp_path / "stored.zarr")) == [{"device": "cpu"}]  # of what it was made of
     assert computed(vr.save(vr.filters.gaussian(image, sigma_vx=1), tmp_path / "exact.zarr")) == []
+    assert computed(vr.save(logarithm, zarr.storage.MemoryStore())) == [{"device": "cpu"}]
+    with dask.config.set(scheduler="processes"):  # which nobody asked what they compute on
+        assert devices.device_of(logarithm.data) is None
     monkeypatch.setattr(devices, "array_module", lambda: object())
     assert computed(vr.save(logarithm, tmp_path / "device.zarr")) == [{"device": "gpu"}]
     above = vr.segmentation.threshold(image, high=vr.statistics.summary(logarithm)["mean"])

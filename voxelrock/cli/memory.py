@@ -14,8 +14,8 @@ _GIB, _MIB = 1 << 30, 1 << 20
 def keep_freed_memory() -> bool:
     """Have glibc keep up to 512 MiB of freed memory in one heap, and put arrays of up to 1 GiB there; gives whether it was told.
 
-    By default it gives every array of more than 32 MiB back at once, and the system clears the same pages again for the next: a third of the time of
-    an analysis. Nothing is changed where the environment says how (``MALLOC_…``), or where there is no glibc.
+    By default it gives every array of more than 32 MiB back at once, and the system clears the same pages again for the next: a sixth of the time of
+    an analysis at 512³ (benchmarks/README.md). Nothing is changed where the environment says how (``MALLOC_…``), or where there is no glibc.
     """
     if sys.platform != "linux" or any(name.startswith(("MALLOC_", "GLIBC_TUNABLES")) for name in os.environ):
         return False

@@ -185,7 +185,7 @@ def _check_replaceable(path: Path, overwrite: bool) -> None:
 def _store(image: VoxelImage, record: Record, plan: layout.Layout, request: Request, name: str) -> None:
     """Compute and write every unit that is not stored yet."""
     device = device_of(image.data)
-    image = image if device is None else image.recorded("compute", {"device": device}, before=image)
+    image = _computed(image, device)
     identity = _fingerprint(image, plan, request) | ({} if device is None else {"device": device})
     units = plan.tiling(image.shape)
     with explained(record.partial):
@@ -201,6 +201,11 @@ def _store(image: VoxelImage, record: Record, plan: layout.Layout, request: Requ
         raise
     for item in scratch:
         item.remove()
+
+
+def _computed(image: VoxelImage, device: str | None) -> VoxelImage:
+    """The image with the kind of device in its history, where its last digits depend on that."""
+    return image if device is None else image.recorded("compute", {"device": device}, before=image)
 
 
 def _fingerprint(image: VoxelImage, plan: layout.Layout, request: Request) -> Json:
@@ -279,7 +284,7 @@ def _save_memory(image: VoxelImage, store: Store, request: Request) -> VoxelImag
         raise ExistsError("the store is not empty; pass overwrite=True to replace its contents")
     fresh = MemoryStore()
     codec = codecs.resolve(request.codec, image.dtype, labels=bool(image.phases))
-    array = create(fresh, image, plan, request, codec)
+    array = create(fresh, _computed(image, device_of(image.data)), plan, request, codec)
     Sink(MemoryTarget(array, uuid.uuid4().hex, request.kind == "rockverse"), plan.tiling(image.shape)).store(image.data, "saving")
     store._store_dict.clear()
     store._store_dict.update(fresh._store_dict)
