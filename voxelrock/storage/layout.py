@@ -37,10 +37,15 @@ def _triple(value: Any) -> Triple:
 
 def compute_edge(shape: Triple) -> int:
     """The edge of a cubic block: 256, or less where computing it would not fit in ``options.memory`` or leave threads without work."""
+    edge = _affordable_edge()
+    while edge > 64 and prod(-(-max(n, 1) // edge) for n in shape) < _BLOCKS:
+        edge //= 2
+    return edge
+
+
+def _affordable_edge() -> int:
     edge = _EDGE
     while edge > 32 and edge**3 * _BYTES_PER_VOXEL > options.get().memory:
-        edge //= 2
-    while edge > 64 and prod(-(-max(n, 1) // edge) for n in shape) < _BLOCKS:
         edge //= 2
     return edge
 
@@ -65,7 +70,7 @@ def choose(shape: Triple, dtype: np.dtype[Any], *, chunks: Any = None, shards: A
     elif shards is not None:
         inner = tuple(s // 4 if s % 4 == 0 and s >= 128 else s for s in _triple(shards))  # type: ignore[assignment]
     else:
-        inner = tuple(_inner(n, edge) for n in shape)  # type: ignore[assignment]
+        inner = tuple(max(1, min(n, _inner_edge(shape))) for n in shape)  # type: ignore[assignment]
     if min(inner) < 1:
         raise ParameterError(f"chunks are at least one voxel long; got {inner}")
     if not sharded:
@@ -80,8 +85,12 @@ def choose(shape: Triple, dtype: np.dtype[Any], *, chunks: Any = None, shards: A
     return Layout(inner, outer, outer)
 
 
-def _inner(length: int, edge: int) -> int:
-    return max(1, min(length, 64 if edge >= 256 else max(16, edge // 4)))
+def _inner_edge(shape: Triple) -> int:
+    """Of chunks: a quarter of a block's, for what halos read in vain; half of it in small images, where blocks have neighbours on one side only.
+
+    What reading takes for a chunk whatever its size is about what decoding takes for 32³ voxels.
+    """
+    return max(16, min(compute_edge(shape) // 2, _affordable_edge() // 4))
 
 
 def _unit(shape: Triple, inner: Triple, edge: int) -> Triple:
