@@ -47,6 +47,23 @@ def test_a_clean_scan_stays_as_it_is_within_its_noise(clean, model):
     assert np.sqrt(np.mean((after - clean) ** 2)) < (0.2 if model == "linear" else 0.1) * 2500  # a voxel has a noise of 2500
 
 
+@pytest.mark.parametrize("kind", ["carbonate", "tight"])
+def test_minerals_that_change_from_slice_to_slice_are_no_drift(kind):
+    """Two minerals that overlap in grey, whose shares differ by tenths; hardly any pores."""
+    clean = vr.generators.ct_scan(getattr(vr.generators, kind)(shape=SHAPE, seed=1), seed=3).compute().astype("f8")
+    for model in ("offset", "gain", "linear"):
+        for scan in (clean, clean + 300 * WANDER[:, None, None]):
+            change = correct_drift(vr.from_array(scan.round().astype("u2")), model=model).compute() - clean
+            assert np.std(change.mean(axis=(1, 2))) < 0.15 * 2500  # of a voxel's noise
+
+
+def test_the_fit_does_not_depend_on_chunks(clean):
+    array = clean[:30].astype("u2")
+    for model in ("offset", "gain", "linear"):
+        whole, pieces = (correct_drift(vr.from_array(array, block=block), model=model).compute() for block in (SHAPE, 13))
+        assert whole.tobytes() == pieces.tobytes()
+
+
 def test_porosity_that_changes_is_no_drift():
     rng = np.random.default_rng(0)
     pores = rng.random((40, 50, 50)) < np.linspace(0.02, 0.4, 40)[:, None, None]

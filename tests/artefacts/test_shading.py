@@ -45,6 +45,31 @@ def test_a_clean_scan_stays_as_it_is_within_its_noise(clean):
     assert np.sqrt(np.mean(change**2)) < 0.06 * 2500  # of a voxel's noise
 
 
+@pytest.mark.parametrize("kind", ["carbonate", "tight"])
+def test_minerals_that_lie_unevenly_make_no_shade(kind):
+    """Two minerals that overlap in grey, of which there is more here than there; hardly any pores."""
+    clean = vr.generators.ct_scan(getattr(vr.generators, kind)(shape=SHAPE, seed=1), seed=3).compute().astype("f8")
+    change = correct_shading(vr.from_array(clean.astype("u2")), air=14000).compute() - clean
+    assert np.sqrt(np.mean(change**2)) < 0.1 * 2500  # of a voxel's noise
+    shaded = 14000 + (clean - 14000) * shade(0.25)
+    before, after = shaded - clean, correct_shading(vr.from_array(shaded), air=14000).compute() - clean
+    assert np.std(after) < np.std(before) / 5
+
+
+def test_air_is_guessed_where_pores_are_few():
+    clean = vr.generators.ct_scan(vr.generators.tight(shape=SHAPE, seed=1), seed=3).compute().astype("f8")
+    shaded = 14000 + (clean - 14000) * shade(0.25)
+    change = correct_shading(vr.from_array(shaded)).compute() - clean
+    assert np.std(change) < np.std(shaded - clean) / 3
+
+
+def test_the_fit_does_not_depend_on_chunks(clean):
+    array = clean[:40].astype("u2")
+    for model in ("gain", "offset"):
+        whole, pieces = (correct_shading(vr.from_array(array, block=block), model=model).compute() for block in (SHAPE, 17))
+        assert whole.tobytes() == pieces.tobytes()
+
+
 def test_offsets_are_subtracted():
     z, y, x = np.indices((24,) * 3)
     solid = (x + y + z) % 3 > 0

@@ -29,25 +29,26 @@ def correct_shading(
     solid: tuple[float, float] | None = None,
     where: Where = None,
 ) -> VoxelImage:
-    """Remove background shading: a slow change of the solid's grey across the image, in any direction.
+    """Remove background shading: a slow change of grey across the image, in any direction.
 
-    The solid's mean in 8 × 8 × 8 tiles of the image is fitted by a polynomial of the three coordinates, weighted by voxels, so that pores and their uneven
-    distribution make no shade. As shading hides solid from a threshold, the fit is made six times, each with the solid that the last one shows.
+    Grey values are taken for up to three phases whose levels are the same everywhere but for a polynomial of the three coordinates, while each of
+    8 × 8 × 8 tiles of the image has shares of its own: pores and minerals that lie unevenly make no shade.
 
     Parameters
     ----------
     image
         A scan: grey values.
     model
-        ``"gain"`` divides what lies above air by the polynomial, whose mean over the solid is 1: uneven illumination; ``"offset"`` subtracts it, its mean
-        being 0: scattered light. Either keeps the solid's mean.
+        ``"gain"`` divides what lies above air by the polynomial: uneven illumination; ``"offset"`` subtracts it: scattered light. Either keeps the mean
+        grey (above air).
     degree
         The total degree of the polynomial, 1 to 4.
     air
-        The grey of air for ``"gain"``, which shading leaves alone. By default the median of the class below Otsu's threshold.
+        The grey of air for ``"gain"``, which shading leaves alone. By default 1.5 deviations of the noise above the quantile 0.001 (with ``solid``, the median
+        of the class below Otsu's threshold): about right where pores are full of air.
     solid
-        The least and the largest grey value of the phase that is taken as the reference. By default what lies within two robust deviations about the
-        histogram's peak above Otsu's threshold.
+        The least and the largest grey value of a phase that is the reference: the polynomial then goes through its means in the tiles, weighted by voxels
+        and fitted six times, each with the voxels that the last fit brings between these values, and keeps its mean. By default all phases count.
     where
         The voxels of the fit (True = used); no-data voxels never are. The correction is for all voxels: outside, the polynomial goes on, but leaves
         the range that it has in fitted tiles by no more than a quarter of that.
@@ -68,8 +69,9 @@ def correct_shading(
     Notes
     -----
     Bitwise at any chunking: histograms of tiles are integers, in 1024 bins that reach a fifth of their distance beyond the quantiles 0.001 and 0.999.
-    Readings: quantiles, histograms, correction. Memory: 4 MB, and 8 kB a tile for each block; the counting runs on the host. Real trends of a mineral
-    across the plug cannot be told from shading. About a plug's axis :func:`correct_beam_hardening` is the better model.
+    Readings: quantiles, histograms, correction; the fit takes a second. Memory: 4 MB, and 8 kB a tile for each block; the counting runs on the host.
+    Minerals closer than 1.4 deviations of the noise count as one phase, whose level their shares move. About a plug's axis
+    :func:`correct_beam_hardening` is the better model.
 
     Examples
     --------

@@ -6,7 +6,6 @@ import math
 from typing import Any
 
 import numpy as np
-import scipy.ndimage as ndi
 
 from voxelrock.errors import DataError
 from voxelrock.kernels.backend import jit
@@ -133,20 +132,3 @@ def count_binned(values: HostArray, chosen: HostArray, masked: bool, group: Host
             value = np.float64(values[j, k])
             if value >= low and value <= high:
                 table[group[j, k], min(int((value - low) * scale), BINS - 1)] += 1
-
-
-def peak(table: HostArray, values: HostArray) -> tuple[float, float]:
-    """The grey values within two deviations about the peak above Otsu's threshold, from histograms (group, bin) whose bins have values of their own.
-
-    The deviation is that of the values above the peak, so that what is darker than the solid (blurred edges, microporous rock) does not widen it.
-    """
-    edges = np.linspace(float(values.min()), float(values.max()), BINS + 1)
-    counts = np.histogram(values.ravel(), edges, weights=np.broadcast_to(table, values.shape).ravel().astype(float))[0]
-    axis = (edges[1:] + edges[:-1]) / 2
-    known = levels(counts, axis)
-    width = max(1.0, known[SPREAD] / (axis[1] - axis[0]) / 4)
-    smooth = np.where(axis > known[CUT], ndi.gaussian_filter1d(counts, width, mode="constant"), 0.0)
-    top = float(axis[np.argmax(smooth)])
-    above = axis >= top
-    spread = 1.4826 * weighted_median(counts[above], axis[above] - top) + (axis[1] - axis[0])
-    return max(float(np.nextafter(known[CUT], np.inf)), top - 2 * spread), top + 2 * spread

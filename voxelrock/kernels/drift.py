@@ -10,8 +10,9 @@ import numpy as np
 from voxelrock.errors import DataError
 from voxelrock.geometry import VoxelBox
 from voxelrock.kernels.backend import beside, kernel, namespace, to_host
-from voxelrock.kernels.classes import BINS, CUT, DARK, Span, count_binned, levels, middles, refuse_nan, span_of
+from voxelrock.kernels.classes import BINS, DARK, Span, count_binned, levels, lower_limit, middles, refuse_nan, span_of
 from voxelrock.kernels.tallies import Tallies, join_tallies
+from voxelrock.kernels.unmixing import Groupwise, guessed_air, unmixed
 from voxelrock.typing import Block, HostArray, Triple
 
 _TURNS = 4
@@ -57,7 +58,8 @@ def join_slices(partials: list[tuple[Any, list[Tallies]]]) -> tuple[Any, list[Ta
 def slice_maps(found: tuple[Span, list[Tallies]], *, model: str, air: float | None, solid: Span | None) -> HostArray:
     """For each slice what its values are multiplied by and what is added then, so that its levels become the whole's.
 
-    The level of a class is its median in the slice. Which voxels belong to it is decided after the last map.
+    The levels of phases are the same in all slices, but for a drift that is found with them and with each slice's shares; where the solid is given, the level
+    of a class is its median in the slice, and which voxels belong to it is decided after the last map.
 
     Raises
     ------
@@ -68,7 +70,9 @@ def slice_maps(found: tuple[Span, list[Tallies]], *, model: str, air: float | No
     table, values = tallies[0].counts[:, 0, 0, :], middles(span)
     known = levels(table.sum(axis=0), values)
     base = float(known[DARK]) if air is None else air
-    low, high = solid or (float(np.nextafter(known[CUT], np.inf)), math.inf)
+    if solid is None:
+        return _unmixed_maps(table, span, (air, base), model)
+    low, high = solid
     gain, shift = np.ones((len(table), 1)), np.zeros((len(table), 1))
     for _ in range(_TURNS):
         mapped = values * gain + shift
@@ -84,6 +88,24 @@ def slice_maps(found: tuple[Span, list[Tallies]], *, model: str, air: float | No
         gain = ((level - ground) / (bright - dark))[:, None]
         shift = level - gain * bright[:, None]
     return np.concatenate([gain, shift], axis=1)
+
+
+def _unmixed_maps(table: HostArray, span: Span, air: tuple[float | None, float], model: str) -> HostArray:
+    """The maps of slices by the drift that all phases have in common; those of slices with few voxels lie between their neighbours'.
+
+    Air is what is given, and the dark class.
+    """
+    width, voxels, values = span[1] - span[0], table.sum(axis=1), middles(span)
+    good = np.flatnonzero(voxels >= max(1.0, _LEAST * float(np.median(voxels[voxels > 0]))))
+    counts, (base, dark) = table[good], air
+    if base is None:
+        base = guessed_air(counts, values, Groupwise("offset"), lower_limit(span), dark) if model == "gain" else dark
+    found = unmixed(counts, (values - base) / width, Groupwise(model))
+    if not (found.gains > 0).all():
+        raise DataError("the solid of a slice is not brighter than air: give air= and solid=")
+    gain, offset = 1 / found.gains, found.offsets * width
+    maps = np.stack([gain, base - gain * (base + offset)], axis=1)
+    return np.stack([np.interp(np.arange(len(table)), good, column) for column in maps.T], axis=1)
 
 
 def _medians(table: HostArray, span: Span) -> HostArray:

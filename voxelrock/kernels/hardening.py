@@ -12,27 +12,25 @@ import numpy as np
 from voxelrock.errors import DataError
 from voxelrock.kernels.backend import beside, kernel, namespace, to_host
 from voxelrock.kernels.classes import BINS, DARK, Span, count_binned, levels, lower_limit, middles, refuse_nan, span_of
-from voxelrock.kernels.gains import PARTS, common_gain, least_spread, pooled
+from voxelrock.kernels.unmixing import Polynomial, guessed_air, unmixed
 from voxelrock.typing import Block, HostArray, Triple
 
 _TURNS = 6
 """So often the fit to a solid that is given is made, each time with the voxels that the last one shows."""
+_SHELLS = 48
+"""Of about equal thickness, whose histograms are fitted."""
+_LEAST_GAIN = 0.05
 
 
 @dataclass(frozen=True)
 class Line:
-    """An axis in space, with ``rings`` shells of ``pitch`` about it: a point relative to the first voxel and a unit vector, in the grid's unit.
-
-    The image reaches from the first to the second of the ``ends`` along it, and falls there into so many ``parts`` of equal length.
-    """
+    """An axis in space, with ``rings`` shells of ``pitch`` about it: a point relative to the first voxel and a unit vector, in the grid's unit."""
 
     point: tuple[float, float, float]
     direction: tuple[float, float, float]
     spacing: tuple[float, float, float]
     pitch: float
     rings: int
-    ends: tuple[float, float] = (0.0, 0.0)
-    parts: int = 1
 
     @property
     def upright(self) -> bool:
@@ -58,15 +56,6 @@ def _squares(xp: Any, line: Line, start: Triple, shape: Triple, place: dict[str,
         yield square
 
 
-def _parts(line: Line, start: Triple, shape: Triple) -> Iterator[HostArray]:
-    """For each slice of a block, the part along the axis in which its voxels lie."""
-    z, y, x = _places(np, line, start, shape, {})
-    low, high = line.ends
-    across = y[:, None] * line.direction[1] + x[None, :] * line.direction[2]
-    for along in z * line.direction[0]:
-        yield np.clip(np.floor((along + across - low) / max(high - low, 1e-300) * line.parts), 0, line.parts - 1).astype(np.int64)
-
-
 def _profile(xp: Any, squares: Block, fit: Any) -> Block:
     """The fitted polynomial; beyond the shells that were fitted it goes on as it is there."""
     coefficients, low, high = fit[:-2], float(fit[-2]), float(fit[-1])
@@ -79,9 +68,9 @@ def _profile(xp: Any, squares: Block, fit: Any) -> Block:
 
 @kernel(cost=4.0, workspace=1.0, host_only="it adds to a table of shells")
 def shell_counts(block: Block, /, *mask: Block, limits: Any, line: Line, start: Triple, shape: Triple) -> tuple[Span, HostArray]:
-    """The span of 1024 bins about the limits, and the histograms (part and shell, bin), part by part. It runs on the host: a device's block is copied.
+    """The span of 1024 bins about the limits, and the histograms (shell, bin). It runs on the host: a device's block is copied.
 
-    Memory: 8 kB a shell of a part, and a few planes of floats.
+    Memory: 8 kB a shell, and a few planes of floats.
 
     Raises
     ------
@@ -90,11 +79,11 @@ def shell_counts(block: Block, /, *mask: Block, limits: Any, line: Line, start: 
     """
     values, chosen = to_host(block), to_host(mask[0]) if mask else np.ones((1, 1, 1), bool)
     refuse_nan(values, *(to_host(m) for m in mask))
-    found, span = np.zeros((line.parts * line.rings, BINS), np.int64), span_of(limits)
-    for i, (square, part) in enumerate(zip(_squares(np, line, start, shape, {}), _parts(line, start, shape))):
+    found, span = np.zeros((line.rings, BINS), np.int64), span_of(limits)
+    for i, square in enumerate(_squares(np, line, start, shape, {})):
         if i == 0 or not line.upright:
             shell = np.minimum((np.sqrt(square) * line.rings).astype(np.int64), line.rings - 1)
-        count_binned(values[i], chosen[i if mask else 0], bool(mask), part * line.rings + shell, span, found)
+        count_binned(values[i], chosen[i if mask else 0], bool(mask), shell, span, found)
     return span, found
 
 
@@ -111,33 +100,43 @@ def even_fit(found: tuple[Span, HostArray], *, degree: int, air: float | None, s
         Fewer than two different values, too few shells, or a polynomial that is not positive.
     """
     span, table = found
-    parts = table.reshape(PARTS, -1, BINS)
-    values, squares = middles(span), ((np.arange(parts.shape[1]) + 0.5) / parts.shape[1]) ** 2
+    values, squares = middles(span), ((np.arange(len(table)) + 0.5) / len(table)) ** 2
     known = levels(table.sum(axis=0), values)
     if solid is None:
-        fewer, grey, means = pooled(parts, values, squares)
-        base = _air(fewer, grey, means, span, float(known[DARK])) if air is None else air
-        coefficients = common_gain(fewer, grey - base, means, degree)
-        seen = means[fewer.sum(axis=(0, 2)) > 0]
-        return np.array([base, *coefficients, seen[0], seen[-1]])
-    base, whole = float(known[DARK]) if air is None else air, parts.sum(axis=0)
-    fitted: HostArray = np.ones(len(whole))
+        return _common_gain(*_pooled(table, squares), degree, air, span, float(known[DARK]))
+    base = float(known[DARK]) if air is None else air
+    fitted: HostArray = np.ones(len(table))
     for _ in range(_TURNS):
         corrected = base + (values - base) / fitted[:, None]
-        chosen = np.where((corrected >= solid[0]) & (corrected <= solid[1]), whole, 0)
+        chosen = np.where((corrected >= solid[0]) & (corrected <= solid[1]), table, 0)
         counts = chosen.sum(axis=1)
         coefficients, ends = _polynomial(squares, (chosen @ values) / np.maximum(counts, 1) - base, counts, degree)
         fitted = np.polynomial.polynomial.polyval(np.clip(squares, *ends), coefficients)
     return np.array([base, *coefficients, *ends])
 
 
-def _air(parts: HostArray, values: HostArray, squares: HostArray, span: Span, dark: float) -> float:
-    """The grey of air where none was seen: one and a half deviations of the noise above the darkest voxels, as pores are few, but not above the dark class.
+def _pooled(table: HostArray, squares: HostArray) -> tuple[HostArray, HostArray]:
+    """Fewer shells, without those that hold hardly a voxel, and their mean squares."""
+    rings, weights = len(table), table.sum(axis=1)
+    starts = np.flatnonzero(np.diff(np.arange(rings) * min(rings, _SHELLS) // rings, prepend=-1))
+    fewer = np.add.reduceat(table, starts, axis=0)
+    means = np.add.reduceat(weights * squares, starts) / np.maximum(np.add.reduceat(weights, starts), 1)
+    kept = fewer.sum(axis=1) >= max(1.0, 1e-6 * float(weights.sum()))
+    return fewer[kept], means[kept]
 
-    The noise is the least deviation of a phase. The solid is flat in the end whatever the level is; what is as dark as pores is not, where it is wrong.
-    """
-    low = lower_limit(span)
-    return min(low + 1.5 * least_spread(parts, values - low, squares), dark)
+
+def _common_gain(counts: HostArray, squares: HostArray, degree: int, air: float | None, span: Span, dark: float) -> HostArray:
+    """What :func:`even_fit` gives: the gain that all phases have in common, by which the mean grey above air does not change."""
+    terms, width, values = squares[:, None] ** np.arange(degree // 2 + 1), span[1] - span[0], middles(span)
+    if len(counts) <= terms.shape[1]:
+        raise DataError(f"{len(counts)} shells about the axis hold voxels, too few for a polynomial of degree {degree}: lower degree=, or widen where=")
+    base = guessed_air(counts, values, Polynomial(terms[:, :2]), lower_limit(span), dark) if air is None else air
+    above = values - base
+    found = unmixed(counts, above / width, Polynomial(terms))
+    mass = counts @ np.maximum(above, 0)
+    if not (found.coefficients.size and (found.gains > _LEAST_GAIN).all() and mass.sum() > 0):
+        raise DataError("the solid is not brighter than air all over: give air= and solid=")
+    return np.array([base, *(found.coefficients / (mass @ found.gains / mass.sum())), squares[0], squares[-1]])
 
 
 def _polynomial(squares: HostArray, means: HostArray, counts: HostArray, degree: int) -> tuple[HostArray, tuple[float, float]]:

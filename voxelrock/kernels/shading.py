@@ -12,8 +12,9 @@ import numpy as np
 from voxelrock.errors import DataError
 from voxelrock.geometry import VoxelBox
 from voxelrock.kernels.backend import beside, kernel, namespace, to_host
-from voxelrock.kernels.classes import BINS, CUT, DARK, TOP, Span, count_binned, levels, middles, peak, refuse_nan, span_of
+from voxelrock.kernels.classes import BINS, DARK, Span, count_binned, levels, lower_limit, middles, refuse_nan, span_of
 from voxelrock.kernels.tallies import Tallies, cells_of
+from voxelrock.kernels.unmixing import Polynomial, guessed_air, unmixed
 from voxelrock.typing import Block, HostArray, Triple
 
 _TURNS = 6
@@ -89,11 +90,11 @@ def tile_counts(block: Block, /, *mask: Block, limits: Any, field: Field, start:
 
 
 def fitted_shading(found: tuple[Span, list[Tallies]], *, field: Field, gain: bool, air: float | None, solid: Span | None) -> HostArray:
-    """The grey of air, the least and the largest value that the polynomial may take, and its coefficients: those through the means of the solid in tiles.
+    """The grey of air, the least and the largest value that the polynomial may take, and its coefficients.
 
-    It is weighted by voxels. With ``gain`` it is what grey above air is divided by, 1 in the mean over the solid; else what is subtracted, 0 in the mean.
-    What is solid is decided by values that the last fit corrected: between the grey values that are given, else within two deviations about the peak above
-    Otsu's threshold.
+    With ``gain`` it is what grey above air is divided by, which leaves the mean; else what is subtracted, 0 in the mean. Without limits of the solid it is what
+    all phases have in common; with them it goes through the means of the solid in tiles, weighted by voxels, and keeps the solid's mean. What is solid is
+    decided by values that the last fit corrected.
 
     Raises
     ------
@@ -105,27 +106,53 @@ def fitted_shading(found: tuple[Span, list[Tallies]], *, field: Field, gain: boo
     values, design = middles(span), field.means()
     known = levels(table.sum(axis=0), values)
     base = (float(known[DARK]) if air is None else air) if gain else 0.0
-    change: HostArray = np.ones(len(table)) if gain else np.zeros(len(table))
-    for turn in range(_TURNS):
-        corrected = base + (values - base) / change[:, None] if gain else values - change[:, None]
-        low, high = solid or ((float(np.nextafter(known[CUT], np.inf)), float(known[TOP])) if turn == 0 else peak(table, corrected))
-        chosen = np.where((corrected >= low) & (corrected <= high), table, 0)
-        counts = chosen.sum(axis=1)
-        coefficients = _solved(design, (chosen @ values) / np.maximum(counts, 1) - base, counts, gain)
+    if solid is None:
+        counts = table.sum(axis=1)
+        _refuse_few(int((counts > 0).sum()), design.shape[1])
+        if gain and air is None:
+            base = guessed_air(table[counts > 0], values, Polynomial(design[counts > 0]), lower_limit(span), base)
+        coefficients = _unmixed_shading(table[counts > 0], values - base, design[counts > 0], gain)
         change = design @ coefficients
-        if gain and not (change[counts > 0] > 0).all():
-            raise DataError("the solid is not brighter than air all over: give air= and solid=, or model='offset'")
-        change = np.maximum(change, 1e-3) if gain else change
+    else:
+        change = np.ones(len(table)) if gain else np.zeros(len(table))
+        for _ in range(_TURNS):
+            corrected = base + (values - base) / change[:, None] if gain else values - change[:, None]
+            chosen = np.where((corrected >= solid[0]) & (corrected <= solid[1]), table, 0)
+            counts = chosen.sum(axis=1)
+            coefficients = _solved(design, (chosen @ values) / np.maximum(counts, 1) - base, counts, gain)
+            change = design @ coefficients
+            _refuse_dark(change[counts > 0], gain)
+            change = np.maximum(change, 1e-3) if gain else change
     seen = change[counts > 0]
     room = _ROOM * float(np.ptp(seen))
     least = float(seen.min()) - room
     return np.array([base, max(least, float(seen.min()) / 2) if gain else least, float(seen.max()) + room, *coefficients])
 
 
+def _unmixed_shading(counts: HostArray, above: HostArray, design: HostArray, gain: bool) -> HostArray:
+    """The coefficients of the gain, or of the offset, that all phases have in common."""
+    width = float(above[-1] - above[0])
+    found = unmixed(counts, above / width, Polynomial(design, gain))
+    if not gain:
+        return found.coefficients * width
+    mass = counts @ np.maximum(above, 0)
+    _refuse_dark(found.gains if found.coefficients.size and mass.sum() > 0 else np.zeros(1), gain)
+    return np.asarray(found.coefficients / (mass @ found.gains / mass.sum()))
+
+
+def _refuse_few(tiles: int, terms: int) -> None:
+    if tiles < 2 * terms:
+        raise DataError(f"{tiles} tiles of the image hold solid, too few for {terms} terms: lower degree=, or widen solid= or where=")
+
+
+def _refuse_dark(change: HostArray, gain: bool) -> None:
+    if gain and not (change > 0).all():
+        raise DataError("the solid is not brighter than air all over: give air= and solid=, or model='offset'")
+
+
 def _solved(design: HostArray, means: HostArray, counts: HostArray, gain: bool) -> HostArray:
     good, terms = counts >= max(1.0, 1e-6 * counts.sum()), design.shape[1]
-    if good.sum() < 2 * terms:
-        raise DataError(f"{good.sum()} tiles of the image hold solid, too few for {terms} terms: lower degree=, or widen solid= or where=")
+    _refuse_few(int(good.sum()), terms)
     weights = counts[good].astype(float)
     root = np.sqrt(weights)
     solution = np.linalg.lstsq(design[good] * root[:, None], means[good] * root, rcond=None)[0]
