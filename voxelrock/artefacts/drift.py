@@ -39,7 +39,7 @@ def correct_drift(
         The axis across which slices differ.
     model
         ``"offset"`` adds a constant to each slice; ``"gain"`` multiplies what lies above air; ``"linear"`` does both, where there are phases of different
-        levels, and is told by few voxels then: in small images the others do less harm.
+        levels, and changes a small clean scan more than the others do.
     air
         The grey of air for ``"gain"``. By default 1.5 deviations of the noise above the quantile 0.001 (with ``solid``, the median of the class below Otsu's
         threshold): about right where pores are full of air.
