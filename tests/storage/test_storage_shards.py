@@ -70,7 +70,7 @@ def test_zarr_can_go_on_writing(tmp_path, voxels):
 
 @pytest.mark.parametrize("dtype", ["u2", "f4", "bool"])
 def test_same_metadata_and_same_chunks_as_zarr(tmp_path, voxels, dtype):
-    """Chunk for chunk the same bytes: a file of ours is one of zarr's, its chunks perhaps in another order."""
+    """The same bytes: a file of ours is one of zarr's, with the counts of values between its only chunk and its index."""
     array = voxels((8, 8, 8), dtype, seed=1)
     vr.save(vr.from_array(array), tmp_path / "a.zarr", chunks=4, shards=4)
     ours = zarr.open_array(tmp_path / "a.zarr", mode="r")
@@ -79,7 +79,9 @@ def test_same_metadata_and_same_chunks_as_zarr(tmp_path, voxels, dtype):
     assert made.metadata.codecs == ours.metadata.codecs
     for file in (tmp_path / "b.zarr" / "c").rglob("*"):
         if file.is_file():
-            assert (tmp_path / "a.zarr" / file.relative_to(tmp_path / "b.zarr")).read_bytes() == file.read_bytes()
+            found, expected = (tmp_path / "a.zarr" / file.relative_to(tmp_path / "b.zarr")).read_bytes(), file.read_bytes()
+            assert (len(found) > len(expected)) == (dtype != "f4")  # real numbers are not counted
+            assert found[: len(expected) - 20] + found[-20:] == expected
 
 
 UNUSUAL = {

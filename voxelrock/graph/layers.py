@@ -241,12 +241,15 @@ def inexact(*roots: Expression) -> bool:
 
 
 def run(plan: Plan, index: Triple, pieces: tuple[Piece, ...] | None, *delivered: Any) -> Any:
-    """One task: evaluate the roots on a block and finish."""
+    """One task: evaluate the roots on a block and finish; or learn from ``finish`` what it knows without any voxel."""
     box, pieces = plan.tiling.box(index), pieces or ()
     count = len(pieces)
+    lazy = {identity: v if identity == BESIDE else _plain(v) for identity, v in zip(plan.parameters, delivered[count:])}
+    known = plan.finish.known(box, lazy) if hasattr(plan.finish, "known") else None
+    if known is not None:
+        return known
     wanted = wide(plan.roots, plan.margins, box)
     given = gather(wanted, pieces, delivered[:count]) if plan.fed else {}
-    lazy = {identity: v if identity == BESIDE else _plain(v) for identity, v in zip(plan.parameters, delivered[count:])}
     blocks = evaluate(wanted, given, lazy)
     del given, delivered
     return _finished(plan, box, blocks, lazy)

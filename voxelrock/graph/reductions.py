@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import dask.array as da
@@ -15,10 +16,11 @@ from voxelrock.errors import VoxelrockError
 from voxelrock.geometry import Tiling, VoxelBox
 from voxelrock.graph import progress
 from voxelrock.graph.arrays import check_shapes, lift, tiling_of, value
-from voxelrock.graph.expressions import Apply, Expression, Margin, Value, wide
+from voxelrock.graph.expressions import Apply, Expression, Margin, Read, Value, wide
 from voxelrock.graph.fresh import fresh, second_passes
 from voxelrock.graph.identity import fingerprint
 from voxelrock.graph.layers import BlockLayer, Inputs, LazyLayer, as_it_is
+from voxelrock.graph.palettes import Palette, on_values, only_source, palette
 from voxelrock.graph.patterns import RECOMPUTATION, blocks_of, recomputation
 from voxelrock.graph.trees import FAN_IN, below, levels, nodes
 from voxelrock.kernels.backend import Kernel
@@ -108,6 +110,24 @@ class Member:
             found["core"] = box.within(wide(self.roots[:1], (self.margin,), box)[0][1])
         return found
 
+    def keywords(self, lazy: dict[str, Any]) -> dict[str, Any]:
+        """The parameters of the chunk kernel, of which some are lazy numbers."""
+        return {k: lazy[v.identity] if isinstance(v, Value) else v for k, v in self.parameters}
+
+    @property
+    def source(self) -> Read | None:
+        """The image whose values alone decide the result, wherever they lie; None where there is none."""
+        alone = self.reduction.chunk.weighted_body is not None and not self.reduction.located and self.margin == NO_MARGIN
+        return only_source(*self.roots) if alone else None
+
+    def weighted(self, values: HostArray, numbers: HostArray, box: VoxelBox, lazy: dict[str, Any]) -> Any:
+        """The partial result of a block in which values occur so many times."""
+        body: Any = self.reduction.chunk.weighted_body
+        try:
+            return body(numbers, *(on_values(root, values, lazy) for root in self.roots), **self.keywords(lazy))
+        except VoxelrockError as error:
+            raise error.at(box) from None
+
     @property
     def values(self) -> tuple[Value, ...]:
         """The lazy numbers among the parameters."""
@@ -130,12 +150,30 @@ class _Partials:
         for member in self.members:
             own = blocks[at : at + len(member.roots)]
             at += len(member.roots)
-            keywords = {k: lazy[v.identity] if isinstance(v, Value) else v for k, v in member.parameters}
-            keywords.update(member.place(box))
             try:
-                results.append(member.reduction.chunk(*own, **keywords))
+                results.append(member.reduction.chunk(*own, **member.keywords(lazy), **member.place(box)))
             except VoxelrockError as error:
                 raise error.at(box) from None
+        progress.advance()
+        return results
+
+    @cached_property
+    def sources(self) -> tuple[Read, ...]:
+        """The images whose values alone decide the results, one for each member; none where a member needs more."""
+        found = tuple(member.source for member in self.members)
+        return () if None in found else found  # type: ignore[return-value]
+
+    def known(self, box: VoxelBox, lazy: dict[str, Any]) -> list[Any] | None:
+        """The same results from how often each value occurs, where every source knows that without reading."""
+        palettes: dict[str, Palette] = {}
+        for source in self.sources:
+            found = palettes.get(source.identity) or palette(source, box)
+            if found is None:
+                return None
+            palettes[source.identity] = found
+        results = [member.weighted(*palettes[source.identity], box, lazy) for member, source in zip(self.members, self.sources)]
+        if not results or any(result is None for result in results):
+            return None
         progress.advance()
         return results
 

@@ -53,6 +53,16 @@ def is_paged(source: Source) -> bool:
     return bool(getattr(source, "paged", False))
 
 
+Counts = tuple[int, HostArray]
+"""How often values of a type occur (int64), one after another, with the place of the first among all values of the type."""
+
+
+def counts_of(source: Source, box: VoxelBox) -> Counts | None:
+    """How often each value occurs in a box, where the source knows that without reading the box."""
+    found: Counts | None = source.counts(box) if hasattr(source, "counts") else None
+    return found
+
+
 def as_voxels(source: Source) -> Source:
     """The source with its floats in float32 or float64, the ones that images hold."""
     dtype = np.dtype(source.dtype)
@@ -96,6 +106,10 @@ class Cropped:
     def read(self, box: VoxelBox) -> HostArray:
         """The voxels of a box, counted from the start of the crop."""
         return self.source.read(box.shift(self.box.start))
+
+    def counts(self, box: VoxelBox) -> Counts | None:
+        """As the source's."""
+        return counts_of(self.source, box.shift(self.box.start))
 
 
 @dataclass(frozen=True)
@@ -144,6 +158,10 @@ class Permuted:
         """The voxels of a box, contiguous in the new order."""
         there = self.source.read(VoxelBox(self._there(box.start), self._there(box.stop)))
         return np.ascontiguousarray(np.transpose(there, self.order))
+
+    def counts(self, box: VoxelBox) -> Counts | None:
+        """As the source's."""
+        return counts_of(self.source, VoxelBox(self._there(box.start), self._there(box.stop)))
 
 
 @dataclass(frozen=True)

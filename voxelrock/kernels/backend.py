@@ -78,6 +78,7 @@ class Kernel(Generic[P, R]):
         self.reference = reference
         self.host_body: Callable[P, R] | None = None
         self.device_body: Callable[P, R] | None = None
+        self.weighted_body: Callable[..., R | None] | None = None
         self.scaling: Callable[..., float] | None = None
         self.cost, self.exact, self.version, self.workspace, self.host_only = cost, exact, version, workspace, host_only
         self.__name__, self.__qualname__ = reference.__name__, reference.__qualname__
@@ -92,6 +93,14 @@ class Kernel(Generic[P, R]):
     def device(self, body: Callable[P, R]) -> Callable[P, R]:
         """Register the body for CuPy blocks (a decorator)."""
         self.device_body = body
+        return body
+
+    def weighted(self, body: Callable[..., R | None]) -> Callable[..., R | None]:
+        """Register the body for values in any order that occur several times each (a decorator).
+
+        It gets how often (int64), then the blocks, all of one length; its result is that of the blocks in which they occur, or None where it has none.
+        """
+        self.weighted_body = body
         return body
 
     def costs(self, body: Callable[..., float]) -> Callable[..., float]:

@@ -257,6 +257,18 @@ def _sum_and_extremes_host(block: HostArray, /, *mask: HostArray) -> list[Any]:
     return [count, first, low, high] if count else [0, 0, None, None]
 
 
+@sum_and_extremes.weighted
+def _sum_and_extremes_weighted(numbers: HostArray, block: HostArray, /, *mask: HostArray) -> list[Any] | None:
+    if block.dtype.kind not in "biu" or block.dtype.itemsize > 2:
+        return None
+    values, often = block.reshape(-1).astype(np.int64), numbers.reshape(-1)
+    if mask:
+        values, often = values[mask[0].reshape(-1)], often[mask[0].reshape(-1)]
+    if not values.size:
+        return [0, 0, None, None]
+    return [int(often.sum()), int((values * often).sum()) << UNIT, int(values.min()), int(values.max())]
+
+
 @jit
 def _add_integers(rows: HostArray, masks: HostArray, ends: HostArray) -> tuple[int, int]:
     """Count and sum, which 2**31 voxels of 32 bits do not exceed; the extremes go into ``ends``. An empty mask counts all."""

@@ -15,6 +15,15 @@ from voxelrock.kernels.backend import beside, jit, kernel, namespace, to_host
 from voxelrock.typing import Block, HostArray
 
 
+def value_range(dtype: np.dtype[Any]) -> tuple[int, int] | None:
+    """The least value and the number of values of booleans and integers of up to 16 bits; None for all else."""
+    if dtype.kind == "b":
+        return 0, 2
+    if dtype.kind in "iu" and dtype.itemsize <= 2:
+        return int(np.iinfo(dtype).min), 2 ** (8 * dtype.itemsize)
+    return None
+
+
 def _flat(block: Block, mask: tuple[Block, ...]) -> Block:
     """The counted values in one row."""
     xp = namespace(block)
@@ -97,15 +106,39 @@ def _count_masked(rows: HostArray, masks: HostArray, low: int, a: HostArray, b: 
 
 @value_counts.host
 def _value_counts_host(block: HostArray, /, *mask: HostArray, low: int, size: int) -> HostArray:
-    if block.dtype == bool:
-        block = block.view(np.uint8)
-    table = np.zeros((4 if size <= _CACHED else 2, size), np.uint32 if block.size < 2**32 else np.int64)
-    rows, tables = _rows(block), [table[i % len(table)] for i in range(4)]
+    table = empty_table(size, block.size)
+    count_into(table, block, *mask, low=low)
+    return table.sum(axis=0, dtype=np.int64)
+
+
+def empty_table(size: int, most: int) -> HostArray:
+    """A table for :func:`count_into`: the counts of ``size`` values are the sums over its rows. No value occurs more often than ``most``."""
+    return np.zeros((4 if size <= _CACHED else 2, size), np.uint32 if most < 2**32 else np.int64)
+
+
+def count_into(table: HostArray, block: HostArray, /, *mask: HostArray, low: int) -> None:
+    """Add the counts of a block's values, the least of which may be ``low``, to a table."""
+    rows, tables = _rows(block.view(np.uint8) if block.dtype == bool else block), [table[i % len(table)] for i in range(4)]
     if mask:
         _count_masked(rows, _rows(mask[0]).view(np.uint8), low, *tables)
     else:
         _count_small(rows, low, *tables)
-    return table.sum(axis=0, dtype=np.int64)
+
+
+def _occurring(numbers: HostArray, block: HostArray, mask: tuple[HostArray, ...]) -> tuple[HostArray, HostArray]:
+    """The counted values, and how often each occurs."""
+    values, numbers = block.reshape(-1), numbers.reshape(-1)
+    if block.dtype == bool:
+        values = values.view(np.uint8)
+    return (values[mask[0].reshape(-1)], numbers[mask[0].reshape(-1)]) if mask else (values, numbers)
+
+
+@value_counts.weighted
+def _value_counts_weighted(numbers: HostArray, block: HostArray, /, *mask: HostArray, low: int, size: int) -> HostArray:
+    values, often = _occurring(numbers, block, mask)
+    table = np.zeros(size, np.int64)
+    np.add.at(table, values.astype(np.int64) - low, often)
+    return table
 
 
 def _rows(block: HostArray) -> HostArray:
@@ -201,6 +234,12 @@ def _set_counts_host(block: HostArray, /, *mask: HostArray, sets: tuple[tuple[in
     return np.array([table.sum(), *inside], np.int64)
 
 
+@set_counts.weighted
+def _set_counts_weighted(numbers: HostArray, block: HostArray, /, *mask: HostArray, sets: tuple[tuple[int, ...], ...]) -> HostArray:
+    values, often = _occurring(numbers, block, mask)
+    return np.array([often.sum(), *(often[np.isin(values, members)].sum() for members in sets)], np.int64)
+
+
 @kernel(cost=0.6, workspace=1.0)
 def extremes(block: Block, /, *mask: Block) -> list[Any]:
     """Count, minimum, maximum of the counted values and how many are NaN; the extremes are None where nothing is counted."""
@@ -216,3 +255,11 @@ def extremes(block: Block, /, *mask: Block) -> list[Any]:
     convert = float if xp.isdtype(block.dtype, "real floating") else int
     count = int(values.shape[0])
     return [count, convert(xp.min(values)), convert(xp.max(values)), bad] if count else [0, None, None, bad]
+
+
+@extremes.weighted
+def _extremes_weighted(numbers: HostArray, block: HostArray, /, *mask: HostArray) -> list[Any]:
+    values, often = _occurring(numbers, block, mask)
+    real = ~np.isnan(values) if values.dtype.kind == "f" else np.ones(values.shape, bool)
+    bad, count = int(often[~real].sum()), int(often[real].sum())
+    return [count, values[real].min().item(), values[real].max().item(), bad] if count else [0, None, None, bad]

@@ -11,6 +11,7 @@ from voxelrock.graph.reductions import Combine, Finalize, Reduction
 from voxelrock.image import VoxelImage
 from voxelrock.image.selection import counted
 from voxelrock.kernels import histograms
+from voxelrock.kernels.histograms import value_range
 from voxelrock.typing import HostArray
 
 
@@ -33,15 +34,6 @@ def join_extremes(partials: list[list[Any]]) -> list[Any]:
 def as_is(values: Any) -> HostArray:
     """The last partial result itself."""
     return np.asarray(values)
-
-
-def value_range(dtype: np.dtype[Any]) -> tuple[int, int] | None:
-    """The least value and the number of values of booleans and integers of up to 16 bits; None for all else."""
-    if dtype.kind == "b":
-        return 0, 2
-    if dtype.kind in "iu" and dtype.itemsize <= 2:
-        return int(np.iinfo(dtype).min), 2 ** (8 * dtype.itemsize)
-    return None
 
 
 def limits(partial: list[Any]) -> HostArray:

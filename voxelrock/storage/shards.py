@@ -24,6 +24,9 @@ from numcodecs import blosc, zstd
 
 from voxelrock.errors import CorruptChunkError
 from voxelrock.geometry import Tiling, VoxelBox
+from voxelrock.graph.sources import Counts
+from voxelrock.kernels.histograms import count_into, empty_table, value_range
+from voxelrock.storage import counts as beside
 from voxelrock.typing import HostArray, Triple
 
 _SHUFFLE = {"noshuffle": blosc.NOSHUFFLE, "shuffle": blosc.SHUFFLE, "bitshuffle": blosc.BITSHUFFLE}
@@ -201,19 +204,24 @@ class Files:
 
     def encode(self, index: Triple, part: HostArray) -> Iterator[Any]:
         """The bytes of one file, in parts, from its voxels (those inside the array)."""
-        box = self.tiling.box(index)
+        box, values = self.tiling.box(index), value_range(self.dtype)
         table = np.full((prod(self._inside), 2), _NOWHERE, "<u8")
+        counted = empty_table(values[1], box.size) if self.sharded and values is not None else None
         offset = 0
         for number, whole in self._chunks(index, box):
             chunk = self._chunk(part, whole & box, box, whole)
+            if counted is not None and values is not None:
+                count_into(counted, chunk[(whole & box).within(whole).slices], low=values[0])
             parts = self.compression.encode(chunk)
             length = sum(len(p) for p in parts)
             table[number] = offset, length
             offset += length
             yield from parts
         if self.sharded:
-            yield table.tobytes()
-            yield _checksum(table.tobytes())
+            ending = table.tobytes() + _checksum(table.tobytes())
+            if counted is not None:
+                yield beside.pack(counted.sum(axis=0, dtype=np.int64), ending)
+            yield ending
 
     def _chunk(self, part: HostArray, inside: VoxelBox, box: VoxelBox, whole: VoxelBox) -> HostArray:
         voxels = part[inside.within(box).slices]
@@ -242,6 +250,35 @@ class Files:
                     raise CorruptChunkError(f"chunk {self.key(index)} is missing from the store") from None
                 out[(self.tiling.box(index) & box).within(box).slices] = self.fill
         return out
+
+    def counts(self, box: VoxelBox) -> Counts | None:
+        """How often each value of the type occurs in a box of whole shards, if their files tell it; none of their chunks is read."""
+        if not self.sharded or value_range(self.dtype) is None or not box.size:
+            return None
+        found: list[Counts] = []
+        for index in self.tiling.touched(box):
+            part = self._file_counts(index) if self.tiling.box(index) in box else None
+            if part is None:
+                return None
+            found.append(part)
+        return beside.joined(found) if len(found) > 1 else found[0]
+
+    def _file_counts(self, index: Triple) -> Counts | None:
+        end = 16 * prod(self._inside) + 4
+        try:
+            with self.opened(self.key(index)) as file:
+                start = file.size - end - beside.FOOT
+                if start < 0:
+                    return None
+                (last,) = file.read([(start, beside.FOOT + end)])
+                foot, ending = bytes(last[: beside.FOOT]), bytes(last[beside.FOOT :])
+                length = beside.packed_size(foot, ending)
+                if not 0 < length <= start or _checksum(ending[:-4]) != ending[-4:]:
+                    return None
+                (packed,) = file.read([(start - length, length)])
+                return beside.unpack(bytes(packed), foot)
+        except OSError:  # whoever reads the voxels instead will say what is wrong
+            return None
 
     @contextmanager
     def opened(self, key: str) -> Iterator[Opened]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -17,6 +18,7 @@ from zarr.storage import LocalStore, WrapperStore
 
 from voxelrock.errors import CorruptChunkError, StorageError
 from voxelrock.geometry import Tiling, VoxelBox
+from voxelrock.graph.sources import Counts
 from voxelrock.storage.attributes import KEY
 from voxelrock.storage.shards import Files
 from voxelrock.typing import HostArray, Triple
@@ -71,12 +73,21 @@ class ZarrSource:
         StorageError
             The store changed since it was opened, or cannot be read.
         """
-        stamp = self._stamp()
-        array, files = _opened(self, stamp)
-        try:
+        with self._unchanged() as (array, files):
             if files is None:
                 return read_box(array, box, self.tile, self.location)
             return _read_files(files, box, self.strict, self.location)
+
+    def counts(self, box: VoxelBox) -> Counts | None:
+        """How often each value of the type occurs in a box, where the files tell it; errors as :meth:`read`."""
+        with self._unchanged() as (_, files):
+            return None if files is None else files.counts(box)
+
+    @contextmanager
+    def _unchanged(self) -> Iterator[tuple[zarr.Array[Any], Files | None]]:
+        stamp = self._stamp()
+        try:
+            yield _opened(self, stamp)
         finally:
             if self._stamp() != stamp:  # another store has this name by now: what was read may be of either
                 _opened(self, self._stamp())
