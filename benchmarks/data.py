@@ -10,6 +10,7 @@ import scipy.fft
 import scipy.ndimage
 
 import voxelrock as vr
+from benchmarks import stores
 
 _TILE = 256
 _LENGTH = 6.0
@@ -83,6 +84,11 @@ def _grey_zarr(folder: Path, size: int) -> None:
     vr.save(vr.open(raw, shape=vr.ZYX(size, size, size), dtype="u2", spacing="5 um"), folder / "grey.zarr")
 
 
+def _plain_zarr(folder: Path, size: int) -> None:
+    """The grey image as zarr-python writes it in the same layout: nothing tells how often its values occur."""
+    stores.write(folder / "plain.zarr", stores.read(provide(folder, size, "grey.zarr")))
+
+
 def _mask_npy(folder: Path, size: int) -> None:
     np.save(folder / "mask.npy", np.stack([smooth < _PORE for smooth, _ in _planes(size)]))
 
@@ -126,6 +132,7 @@ _MAKERS = {
     "grey.raw": _grey_raw,
     "scan.raw": _scan_raw,
     "grey.zarr": _grey_zarr,
+    "plain.zarr": _plain_zarr,
     "plug.zarr": _plug_zarr,
     "mask.npy": _mask_npy,
     "mask.zarr": _mask_zarr,

@@ -10,19 +10,26 @@ import numpy as np
 
 import voxelrock as vr
 from benchmarks import peers, stores
-from benchmarks.families.reading import LIMITS
-from benchmarks.model import VOXELROCK, Contender, Family, Job, Operation, Work
+from benchmarks.families.reading import COUNTED, LIMITS, UNCOUNTED
+from benchmarks.model import VOXELROCK, Contender, Family, Job, Maker, Operation, Work
 
 _VALUES = 65536
 
 
-def voxelrock(job: Job) -> Work:
-    return lambda: vr.compute(vr.statistics.histogram(vr.open(job.grey))).values
+def voxelrock(name: str = "grey.zarr") -> Maker:
+    def make(job: Job) -> Work:
+        return lambda: vr.compute(vr.statistics.histogram(vr.open(job.data / name))).values
+
+    return make
 
 
-def voxelrock_binned(job: Job) -> Work:
+def voxelrock_binned(name: str = "grey.zarr") -> Maker:
     edges = np.linspace(-0.5, _VALUES - 0.5, 257)
-    return lambda: vr.compute(vr.statistics.histogram(vr.open(job.grey), bins=edges)).values
+
+    def make(job: Job) -> Work:
+        return lambda: vr.compute(vr.statistics.histogram(vr.open(job.data / name), bins=edges)).values
+
+    return make
 
 
 def dask(job: Job) -> Work:
@@ -50,26 +57,27 @@ FAMILY = Family(
         Operation(
             "one bin per value",
             (
-                Contender(VOXELROCK, voxelrock),
+                Contender(VOXELROCK, voxelrock()),
+                Contender(UNCOUNTED, voxelrock("plain.zarr")),
                 Contender("dask.array.histogram", dask),
                 Contender("Zarr, numpy.bincount", stores.of_array(bincount)),
                 Contender("Zarr, OpenCV calcHist", stores.of_array(opencv), needs=("cv2",)),
                 *LIMITS,
             ),
-            data=("grey.zarr",),
+            data=("grey.zarr", "plain.zarr"),
         ),
         Operation(
             "256 bins, 256³",
-            (Contender(VOXELROCK, voxelrock_binned), _rockverse(256)),
-            data=("grey.zarr", "rockverse.zarr"),
+            (Contender(VOXELROCK, voxelrock_binned()), Contender(UNCOUNTED, voxelrock_binned("plain.zarr")), _rockverse(256)),
+            data=("grey.zarr", "plain.zarr", "rockverse.zarr"),
             size=256,
         ),
         Operation(
             "one bin per value, 256³",
-            (Contender(VOXELROCK, voxelrock), _rockverse(_VALUES, most_runs=1)),
-            data=("grey.zarr", "rockverse.zarr"),
+            (Contender(VOXELROCK, voxelrock()), Contender(UNCOUNTED, voxelrock("plain.zarr")), _rockverse(_VALUES, most_runs=1)),
+            data=("grey.zarr", "plain.zarr", "rockverse.zarr"),
             size=256,
         ),
     ),
-    notes="RockVerse's edges lie between the values, as it drops those that equal the last edge; it reads its own layout of the same image.",
+    notes=f"{COUNTED} RockVerse's edges lie between the values, as it drops those that equal the last edge; it reads its own layout of the same image.",
 )

@@ -7,12 +7,15 @@ from typing import Any
 
 import voxelrock as vr
 from benchmarks import peers, stores
-from benchmarks.families.reading import LIMITS
-from benchmarks.model import VOXELROCK, Contender, Family, Job, Operation, Work
+from benchmarks.families.reading import COUNTED, LIMITS, UNCOUNTED
+from benchmarks.model import VOXELROCK, Contender, Family, Job, Maker, Operation, Work
 
 
-def voxelrock(job: Job) -> Work:
-    return lambda: float(vr.compute(vr.segmentation.otsu_threshold(vr.open(job.grey))))
+def voxelrock(name: str) -> Maker:
+    def make(job: Job) -> Work:
+        return lambda: float(vr.compute(vr.segmentation.otsu_threshold(vr.open(job.data / name))))
+
+    return make
 
 
 def skimage(threads: int) -> Callable[[Any], Any]:
@@ -31,14 +34,15 @@ FAMILY = Family(
         Operation(
             "Otsu's threshold",
             (
-                Contender(VOXELROCK, voxelrock),
+                Contender(VOXELROCK, voxelrock("grey.zarr")),
+                Contender(UNCOUNTED, voxelrock("plain.zarr")),
                 Contender("Zarr, scikit-image", stores.of_array(skimage), needs=("skimage",)),
                 Contender("Zarr, OpenCV", stores.of_array(opencv), needs=("cv2",)),
                 *LIMITS,
             ),
-            data=("grey.zarr",),
+            data=("grey.zarr", "plain.zarr"),
             tolerance=1e-4,
         ),
     ),
-    notes="The threshold alone, a number. OpenCV also applies it.",
+    notes=f"{COUNTED} The threshold alone, a number. OpenCV also applies it.",
 )

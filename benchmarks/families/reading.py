@@ -7,7 +7,7 @@ from typing import Any
 
 import voxelrock as vr
 from benchmarks import stores
-from benchmarks.model import Contender, Job, Work
+from benchmarks.model import VOXELROCK, Contender, Job, Work
 from voxelrock.graph.arrays import lift
 from voxelrock.graph.expressions import leaves
 
@@ -29,6 +29,11 @@ def by_blocks(job: Job) -> Work:
 
     return work
 
+
+UNCOUNTED = f"{VOXELROCK}, a store without counts"
+"""The contender that has to read every voxel: the same image as zarr-python writes it."""
+
+COUNTED = "Stores of voxelrock's tell how often each value occurs in a shard, so that it reads no voxel; zarr-python's do not."
 
 LIMITS = (
     Contender("reading alone, Zarr array[:]", by_zarr, limit=True, compared=False),
