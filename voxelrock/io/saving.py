@@ -53,7 +53,8 @@ def save(image: VoxelImage, place: Any, /, *, overwrite: bool = False, **options
 
     Notes
     -----
-    Memory: one write unit for each thread, with the halos of what is computed on the way.
+    Memory: one write unit for each thread, with the halos of what is computed on the way. Shards of booleans and of integers of up to 16 bits also tell
+    how often each value occurs in them: histograms, thresholds and porosities of the whole image then read no voxel.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""One kernel, up to three bodies: an array-API reference, a compiled host body, a device body.
+"""One kernel, up to three bodies: an array-API reference, a compiled host body, a device body. Of those that count, a fourth takes counts of values.
 
 A kernel is a pure function on blocks. Calling it picks the body by the type of its blocks (by ``xp`` where it makes a block from nothing):
 NumPy takes the host body, CuPy the device body, anything else (and whatever lacks a body) the reference, written in the array API alone.

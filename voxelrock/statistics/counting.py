@@ -17,9 +17,11 @@ from voxelrock.typing import HostArray
 
 def add(partials: list[HostArray]) -> HostArray:
     """The sum of partial counts."""
-    total = partials[0]
-    for partial in partials[1:]:
-        total = total + partial
+    if len(partials) == 1:
+        return partials[0]
+    total = partials[0] + partials[1]  # a new one: what other tasks made is not changed
+    for partial in partials[2:]:
+        total += partial
     return total
 
 
