@@ -83,6 +83,18 @@ def test_a_flipped_bit_in_the_counts_beside_the_chunks_changes_no_answer(tmp_pat
     check()
 
 
+def test_a_flipped_bit_in_what_says_where_the_counts_are_changes_no_answer(tmp_path, array):
+    """Every bit of the last 24 bytes of the counts: their place among the values, too, is under a checksum."""
+    image = vr.save(vr.from_array(array), tmp_path / "a.zarr", chunks=8, shards=8)
+    file, expected = tmp_path / "a.zarr" / "c/1/1/1", np.bincount(array.reshape(-1), minlength=2**16)
+    places = counts_of(file.read_bytes(), chunks=1)[-24:]
+    for position in places:
+        for bit in range(8):
+            flip(file, position, bit)
+            np.testing.assert_array_equal(vr.statistics.histogram(image).compute(scheduler="sync"), expected, f"byte {position}, bit {bit}")
+            flip(file, position, bit)
+
+
 def test_the_chunk_that_is_named_is_the_one(tmp_path, sharded, array):
     file = tmp_path / "a.zarr" / "c/0/1/0"
     flip(file, 5, 3)  # the first chunk of this shard: voxels y 16:18

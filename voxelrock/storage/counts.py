@@ -15,7 +15,9 @@ from numcodecs import blosc
 from voxelrock.graph.sources import Counts
 from voxelrock.typing import HostArray
 
-_FOOT = struct.Struct("<III4s8s")  # place of the first count among the type's values, length and checksum of the counts, the index's checksum, what this is
+_FOOT = struct.Struct(
+    "<II4sI8s"
+)  # place of the first count among the type's values, length of the counts, the index's checksum, that of place and counts, what this is
 FOOT = _FOOT.size
 """Bytes right before the index."""
 
@@ -28,19 +30,23 @@ def pack(table: HostArray, index: bytes) -> bytes:
     first, last = (int(found[0]), int(found[-1]) + 1) if found.size else (0, 1)
     narrow = table[first:last].astype("<u4" if table.max(initial=0) < 2**32 else "<u8")
     packed = blosc.compress(narrow, b"zstd", 1, blosc.SHUFFLE, typesize=narrow.itemsize)
-    return packed + _FOOT.pack(first, len(packed), google_crc32c.value(packed), index[-4:], _NAME)
+    return packed + _FOOT.pack(first, len(packed), index[-4:], _checksum(packed, first), _NAME)
+
+
+def _checksum(packed: bytes, first: int) -> int:
+    return int(google_crc32c.extend(google_crc32c.value(packed), struct.pack("<I", first)))
 
 
 def packed_size(foot: bytes, index: bytes) -> int:
     """How many bytes before the foot are counts; none where there are none, or none of the file with this index."""
-    _, length, _, bound, name = _FOOT.unpack(foot)
+    _, length, bound, _, name = _FOOT.unpack(foot)
     return int(length) if name == _NAME and bound == index[-4:] else 0
 
 
 def unpack(packed: bytes, foot: bytes) -> Counts | None:
     """The counts (int64), with the place of the first among the type's values; None where the bytes are damaged."""
-    first, _, checksum, _, _ = _FOOT.unpack(foot)
-    if google_crc32c.value(packed) != checksum:
+    first, _, _, checksum, _ = _FOOT.unpack(foot)
+    if _checksum(packed, first) != checksum:
         return None
     width = struct.unpack_from("<B", packed, 3)[0]  # as blosc's header says it
     return first, np.frombuffer(blosc.decompress(packed), f"<u{width}").astype(np.int64)

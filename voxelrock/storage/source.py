@@ -86,8 +86,9 @@ class ZarrSource:
     @contextmanager
     def _unchanged(self) -> Iterator[tuple[zarr.Array[Any], Files | None]]:
         stamp = self._stamp()
+        found = _opened(self, stamp)
         try:
-            yield _opened(self, stamp)
+            yield found
         finally:
             if self._stamp() != stamp:  # another store has this name by now: what was read may be of either
                 _opened(self, self._stamp())
