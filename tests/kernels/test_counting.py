@@ -213,3 +213,36 @@ def test_bounds_are_compared_exactly(block, low, high):
     if high is not None:
         expected &= wide <= high
     np.testing.assert_array_equal(selection.within(block, low=low, high=high), expected)
+
+
+WEIGHTED = {
+    "value_counts": (histograms.value_counts, lambda dtype: dict(zip(("low", "size"), span(dtype)))),
+    "set_counts": (histograms.set_counts, lambda dtype: {"sets": ((0,), (1, 7), ())}),
+    "extremes": (histograms.extremes, lambda dtype: {}),
+    "sum_and_extremes": (exactsum.sum_and_extremes, lambda dtype: {}),
+}
+
+
+@pytest.mark.parametrize("name", WEIGHTED)
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("masked", [False, True])
+def test_from_how_often_each_value_occurs_as_from_the_voxels(name, dtype, masked):
+    kernel, facts = WEIGHTED[name]
+
+    @given(blocks(dtype), st.integers(0, 9))
+    def run(block, modulus):
+        values, numbers = np.unique(block, return_counts=True)
+        masks = [(array.astype(int) % 10 != modulus,) if masked else () for array in (block, values.reshape(1, 1, -1))]
+        found = kernel.weighted_body(numbers, values.reshape(1, 1, -1), *masks[1], **facts(dtype))
+        expected = kernel(block, *masks[0], **facts(dtype))
+        assert type(found) is type(expected)
+        assert list(found) == list(expected)
+
+    run()
+
+
+def test_extremes_of_real_values_that_occur_several_times():
+    block = np.array([[[2.5, -1.0, np.nan, 8.0]]], "f4")
+    assert histograms.extremes.weighted_body(np.array([3, 1, 2, 5]), block) == [9, -1.0, 8.0, 2]
+    assert histograms.extremes.weighted_body(np.array([3, 1, 2, 5]), block, np.isnan(block)) == [0, None, None, 2]
+    assert exactsum.sum_and_extremes.weighted_body(np.array([3, 1, 2, 5]), block) is None  # reals are read, and added exactly

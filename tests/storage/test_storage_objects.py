@@ -15,6 +15,7 @@ from servers import KEY, S3, SECRET, Web
 import voxelrock as vr
 from voxelrock.cli.main import main
 from voxelrock.errors import CorruptChunkError, FormatError, MissingFileError, ParameterError, StorageError
+from voxelrock.storage.objects import ObjectFiles
 from voxelrock.storage.remote import bare, checked_url, connect
 
 pytestmark = [
@@ -296,3 +297,12 @@ def test_store_objects_with_credentials_stay_out_of_graphs(stored):
 
     with pytest.raises(ParameterError, match=r"of the kind FsspecStore would take its credentials into the graph"):
         vr.open(zarr.storage.FsspecStore(Foreign(asynchronous=True), path="rocks/a.zarr"))
+
+
+def test_statistics_of_a_sharded_store_read_no_voxel(tmp_path, upload, monkeypatch):
+    vr.save(vr.from_array(GREY), tmp_path / "rock.zarr", **OPTIONS["sharded"])
+    image = vr.open(upload("rock.zarr"))
+    monkeypatch.setattr(ObjectFiles, "read", lambda *_, **__: 1 / 0)
+    np.testing.assert_array_equal(vr.statistics.histogram(image).compute(), np.bincount(GREY.reshape(-1), minlength=2**16))
+    with pytest.raises(ZeroDivisionError):
+        image.compute()
